@@ -1,0 +1,129 @@
+//! Pages of history: the last messages before a base, of one conversation or of all.
+
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sqlite::SqliteConnection;
+
+use super::messages::{self, Key, READ, StoredMessage, UNREAD};
+use super::schema::messages as table;
+use super::{StoreError, users};
+use crate::protocol::MessageId;
+
+/// Which page.
+#[derive(Debug, Clone)]
+pub struct PageQuery {
+    /// Who asks.
+    pub user: String,
+    /// The other side of one conversation, or all.
+    pub with: Option<String>,
+    /// The page ends just before this message; `None`: it ends with the newest.
+    pub before: Option<MessageId>,
+    /// At most so many messages.
+    pub limit: i64,
+    /// It ends where the bodies pass so many bytes, but holds one message at least.
+    pub bytes: usize,
+}
+
+/// Messages, newest first, each with its present status.
+pub type Page = Vec<StoredMessage>;
+
+/// Reads a page from one snapshot: see [`super::Store::history`].
+pub fn page(
+    connection: &mut SqliteConnection,
+    query: &PageQuery,
+) -> Result<Option<Page>, StoreError> {
+    Ok(connection.transaction(|connection| {
+        let user = users::id_of(connection, &query.user)?;
+        let with = match &query.with {
+            Some(with) => Some(users::id_of(connection, with)?),
+            None => None,
+        };
+        let base = match query.before {
+            None => None,
+            Some(id) => match base(connection, id, user, with)? {
+                Some(base) => Some(base),
+                None => return Ok(None),
+            },
+        };
+        // A user that does not exist has written nothing and was written nothing.
+        let ids = match (user, with) {
+            (None, _) | (_, Some(None)) => Vec::new(),
+            (Some(user), Some(Some(with))) => {
+                conversation(connection, user, with, base.as_ref(), query.limit)?
+            }
+            (Some(user), None) => everything(connection, user, base.as_ref(), query.limit)?,
+        };
+        let (page, _) = messages::load(connection, &ids, query.bytes)?;
+        Ok::<_, diesel::result::Error>(Some(page))
+    })?)
+}
+
+/// The base's row, where it belongs to what is asked for.
+fn base(
+    connection: &mut SqliteConnection,
+    id: MessageId,
+    user: Option<i64>,
+    with: Option<Option<i64>>,
+) -> QueryResult<Option<Key>> {
+    let Some(key) = messages::key(connection, id)? else {
+        return Ok(None);
+    };
+    let mine = user == Some(key.sender) || user == Some(key.recipient);
+    let asked = match (user, with) {
+        (Some(user), Some(Some(with))) => (key.lo, key.hi) == (user.min(with), user.max(with)),
+        (_, None) => true,
+        _ => false,
+    };
+    Ok((mine && asked).then_some(key))
+}
+
+fn conversation(
+    connection: &mut SqliteConnection,
+    user: i64,
+    with: i64,
+    base: Option<&Key>,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    let before = base.map_or(i64::MAX, |base| base.lo_seq);
+    table::table
+        .filter(table::lo.eq(user.min(with)))
+        .filter(table::hi.eq(user.max(with)))
+        .filter(table::lo_seq.lt(before))
+        .order(table::lo_seq.desc())
+        .limit(limit)
+        .select(table::id)
+        .load(connection)
+}
+
+/// The user's timeline backwards, messages only.
+fn everything(
+    connection: &mut SqliteConnection,
+    user: i64,
+    base: Option<&Key>,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    let before = base.map_or(i64::MAX, |base| base.seq_of(user));
+    let mut found: Vec<(i64, i64)> = table::table
+        .filter(table::sender.eq(user))
+        .filter(table::sender_seq.lt(before))
+        .order(table::sender_seq.desc())
+        .limit(limit)
+        .select((table::sender_seq, table::id))
+        .load(connection)?;
+    for status in [UNREAD, READ] {
+        let received: Vec<(i64, i64)> = table::table
+            .filter(table::recipient.eq(user))
+            .filter(table::status.eq(status))
+            .filter(table::recipient_seq.lt(before))
+            .order(table::recipient_seq.desc())
+            .limit(limit)
+            .select((table::recipient_seq, table::id))
+            .load(connection)?;
+        found.extend(received);
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    // A message to oneself was both sent and received under its one number.
+    found.dedup();
+    let newest = found.into_iter().take(usize::try_from(limit).unwrap_or(0));
+    Ok(newest.map(|(_, id)| id).collect())
+}

@@ -1,0 +1,175 @@
+//! The rows of `messages`: storing one, looking one up, loading those of a page.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sqlite::SqliteConnection;
+
+use super::schema::messages;
+use super::users;
+use crate::protocol::MessageId;
+
+/// Stored, and not read by its recipient.
+pub const UNREAD: i16 = 1;
+/// Read by its recipient.
+pub const READ: i16 = 2;
+
+/// How many bodies are loaded at once: a page stops soon after it has enough bytes.
+const LOAD_AT_ONCE: usize = 16;
+
+/// A message as it stands, with the IDs its users have on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its ID.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: String,
+    /// Whom it is for.
+    pub to: String,
+    /// 0 text, 1 file.
+    pub kind: i16,
+    /// Its content.
+    pub text: String,
+    /// 1 unread, 2 read.
+    pub status: i16,
+    /// The sender's time.
+    pub time: String,
+    /// The connection that sent it.
+    pub origin: i64,
+}
+
+/// What identifies a message, and where it stands.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = messages)]
+pub struct Key {
+    pub id: i64,
+    pub sender: i64,
+    pub recipient: i64,
+    pub sender_seq: i64,
+    pub recipient_seq: i64,
+    pub lo: i64,
+    pub hi: i64,
+    pub lo_seq: i64,
+    pub status: i16,
+}
+
+impl Key {
+    /// The message's number in the timeline of `user`, who must be one of the two.
+    pub fn seq_of(&self, user: i64) -> i64 {
+        if self.sender == user {
+            self.sender_seq
+        } else {
+            self.recipient_seq
+        }
+    }
+}
+
+/// A row to store.
+#[derive(Insertable)]
+#[diesel(table_name = messages)]
+pub struct NewRow<'a> {
+    pub id: i64,
+    pub sender: i64,
+    pub recipient: i64,
+    pub sender_seq: i64,
+    pub recipient_seq: i64,
+    pub lo: i64,
+    pub hi: i64,
+    pub lo_seq: i64,
+    pub kind: i16,
+    pub body: &'a str,
+    pub sent_at: &'a str,
+    pub status: i16,
+    pub origin: i64,
+    pub stored_at: i64,
+}
+
+/// Stores a row.
+pub fn insert(connection: &mut SqliteConnection, row: &NewRow<'_>) -> QueryResult<()> {
+    diesel::insert_into(messages::table)
+        .values(row)
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The row with this ID.
+pub fn key(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<Option<Key>> {
+    messages::table
+        .find(id.number())
+        .select(Key::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// The content of the row with this ID: kind and body.
+pub fn content(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<(i16, String)> {
+    messages::table
+        .find(id.number())
+        .select((messages::kind, messages::body))
+        .first(connection)
+}
+
+/// Raises a message's status to read.
+pub fn mark_read(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<()> {
+    diesel::update(messages::table.find(id.number()))
+        .set(messages::status.eq(READ))
+        .execute(connection)?;
+    Ok(())
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = messages)]
+struct Row {
+    id: i64,
+    sender: i64,
+    recipient: i64,
+    kind: i16,
+    body: String,
+    sent_at: String,
+    status: i16,
+    origin: i64,
+}
+
+/// Loads messages in the order of their IDs given, until their bodies pass `bytes`; at least the
+/// first. IDs that are gone meanwhile are left out.
+///
+/// Returns the messages and how many of the IDs were dealt with.
+pub fn load(
+    connection: &mut SqliteConnection,
+    ids: &[i64],
+    bytes: usize,
+) -> QueryResult<(Vec<StoredMessage>, usize)> {
+    let mut rows: Vec<Row> = Vec::with_capacity(ids.len());
+    let (mut size, mut done) = (0, 0);
+    'load: for chunk in ids.chunks(LOAD_AT_ONCE) {
+        let found: Vec<Row> = messages::table
+            .filter(messages::id.eq_any(chunk))
+            .select(Row::as_select())
+            .load(connection)?;
+        let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.id, row)).collect();
+        for id in chunk {
+            if let Some(row) = found.remove(id) {
+                size += row.body.len();
+                if size > bytes && !rows.is_empty() {
+                    break 'load;
+                }
+                rows.push(row);
+            }
+            done += 1;
+        }
+    }
+    let logins = users::logins(connection, rows.iter().flat_map(|r| [r.sender, r.recipient]))?;
+    let login = |id: i64| logins.get(&id).cloned().unwrap_or_default();
+    let messages = rows.into_iter().map(|row| StoredMessage {
+        id: MessageId::new(row.id),
+        from: login(row.sender),
+        to: login(row.recipient),
+        kind: row.kind,
+        text: row.body,
+        status: row.status,
+        time: row.sent_at,
+        origin: row.origin,
+    });
+    Ok((messages.collect(), done))
+}

@@ -1,0 +1,125 @@
+//! The rows of `receipts`: who is told that a message was read.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sqlite::SqliteConnection;
+
+use super::schema::{messages, receipts};
+use super::users;
+use crate::protocol::MessageId;
+
+/// The origin of a receipt that every device of its user is told of.
+pub const TO_ALL: i64 = 0;
+
+/// A receipt with the IDs its users have on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredReceipt {
+    /// The message that was read.
+    pub message: MessageId,
+    /// Who sent it.
+    pub sender: String,
+    /// Who read it.
+    pub reader: String,
+    /// The connection that is not told, since it reported the reading.
+    pub origin: i64,
+}
+
+/// Stores a receipt under its number in a user's timeline.
+pub fn insert(
+    connection: &mut SqliteConnection,
+    user: i64,
+    seq: i64,
+    message: MessageId,
+    origin: i64,
+) -> QueryResult<()> {
+    diesel::insert_into(receipts::table)
+        .values((
+            receipts::user_id.eq(user),
+            receipts::seq.eq(seq),
+            receipts::message_id.eq(message.number()),
+            receipts::origin.eq(origin),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Whether a receipt for a message of the user's own has a number above `after`.
+pub fn any_after(connection: &mut SqliteConnection, user: i64, after: i64) -> QueryResult<bool> {
+    let found: Option<i64> = receipts::table
+        .filter(receipts::user_id.eq(user))
+        .filter(receipts::seq.gt(after))
+        .filter(receipts::origin.eq(TO_ALL))
+        .select(receipts::seq)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// The numbers above `after`, up to `upto`, of receipts for messages of the user's own, in order.
+pub fn own_numbers(
+    connection: &mut SqliteConnection,
+    user: i64,
+    after: i64,
+    upto: i64,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    receipts::table
+        .filter(receipts::user_id.eq(user))
+        .filter(receipts::seq.gt(after))
+        .filter(receipts::seq.le(upto))
+        .filter(receipts::origin.eq(TO_ALL))
+        .order(receipts::seq)
+        .limit(limit)
+        .select(receipts::seq)
+        .load(connection)
+}
+
+/// The numbers above `after` of all receipts in the user's timeline, in order.
+pub fn numbers(
+    connection: &mut SqliteConnection,
+    user: i64,
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    receipts::table
+        .filter(receipts::user_id.eq(user))
+        .filter(receipts::seq.gt(after))
+        .order(receipts::seq)
+        .limit(limit)
+        .select(receipts::seq)
+        .load(connection)
+}
+
+/// The receipts with these numbers. Those whose message is gone are left out.
+pub fn load(
+    connection: &mut SqliteConnection,
+    user: i64,
+    seqs: &[i64],
+) -> QueryResult<HashMap<i64, StoredReceipt>> {
+    let rows: Vec<(i64, i64, i64, i64, i64)> = receipts::table
+        .inner_join(messages::table.on(messages::id.eq(receipts::message_id)))
+        .filter(receipts::user_id.eq(user))
+        .filter(receipts::seq.eq_any(seqs))
+        .select((
+            receipts::seq,
+            receipts::message_id,
+            messages::sender,
+            messages::recipient,
+            receipts::origin,
+        ))
+        .load(connection)?;
+    let logins = users::logins(connection, rows.iter().flat_map(|r| [r.2, r.3]))?;
+    let login = |id: i64| logins.get(&id).cloned().unwrap_or_default();
+    let load = rows.into_iter().map(|(seq, message, sender, reader, origin)| {
+        let receipt = StoredReceipt {
+            message: MessageId::new(message),
+            sender: login(sender),
+            reader: login(reader),
+            origin,
+        };
+        (seq, receipt)
+    });
+    Ok(load.collect())
+}

@@ -1,0 +1,73 @@
+//! The tables, as diesel sees them. `migrations/` creates them and says what each column is.
+#![allow(missing_docs)]
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        login -> Text,
+        name -> Nullable<Text>,
+        timeline -> BigInt,
+        told -> BigInt,
+        contacts -> BigInt,
+    }
+}
+
+diesel::table! {
+    id_allocation (id) {
+        id -> BigInt,
+        next -> BigInt,
+    }
+}
+
+diesel::table! {
+    grants (block) {
+        block -> BigInt,
+        user_id -> BigInt,
+        granted_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    messages (id) {
+        id -> BigInt,
+        sender -> BigInt,
+        recipient -> BigInt,
+        sender_seq -> BigInt,
+        recipient_seq -> BigInt,
+        lo -> BigInt,
+        hi -> BigInt,
+        lo_seq -> BigInt,
+        kind -> SmallInt,
+        body -> Text,
+        sent_at -> Text,
+        status -> SmallInt,
+        origin -> BigInt,
+        stored_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    receipts (user_id, seq) {
+        user_id -> BigInt,
+        seq -> BigInt,
+        message_id -> BigInt,
+        origin -> BigInt,
+    }
+}
+
+diesel::table! {
+    contacts (owner, contact) {
+        owner -> BigInt,
+        contact -> BigInt,
+        alias -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    id_allocation,
+    grants,
+    messages,
+    receipts,
+    contacts,
+);

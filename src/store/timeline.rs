@@ -1,0 +1,229 @@
+//! A user's timeline, read in parts: what a device has to receive that it did not get live.
+//!
+//! A part is read from one snapshot: were its pieces read one after another, a number committed
+//! in between would be stepped over for good.
+
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sqlite::SqliteConnection;
+
+use super::messages::{self, READ, StoredMessage, UNREAD};
+use super::receipts::{self, StoredReceipt};
+use super::schema::{messages as table, users as users_table};
+use super::{StoreError, users};
+use crate::protocol::UserId;
+
+/// What to read next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetch {
+    /// Unread messages to the user with numbers above `after`, up to `upto`.
+    Unread {
+        /// Whose.
+        user: UserId,
+        /// The last number that was read.
+        after: i64,
+        /// The last number of this phase.
+        upto: i64,
+    },
+    /// Receipts for the user's own messages with numbers above `after`, up to `upto`.
+    Receipts {
+        /// Whose.
+        user: UserId,
+        /// The last number that was read.
+        after: i64,
+        /// The last number of this phase.
+        upto: i64,
+    },
+    /// Everything with a number above `after`.
+    Timeline {
+        /// Whose.
+        user: UserId,
+        /// The last number that was read.
+        after: i64,
+    },
+}
+
+/// A part of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// What there is, by number, ascending.
+    pub entries: Vec<Entry>,
+    /// The number up to which everything is in `entries`: of the last entry, or, where nothing
+    /// more was there, the end of the phase (of a timeline: its last number).
+    pub upto: i64,
+    /// Whether nothing more was there.
+    pub complete: bool,
+}
+
+/// One number of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The number.
+    pub seq: i64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What stands under a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message to or from the user.
+    Message(StoredMessage),
+    /// A message of the user's, or one to them, was read.
+    Read(StoredReceipt),
+}
+
+/// How many entries and how many bytes of bodies a part has at most.
+const PART_ENTRIES: usize = 256;
+const PART_BYTES: usize = 128 * 1024;
+
+/// An entry before its row is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pointer {
+    Message(i64),
+    Receipt,
+}
+
+/// Reads a part: see [`super::Store::fetch`].
+pub fn fetch(connection: &mut SqliteConnection, fetch: &Fetch) -> Result<Fetched, StoreError> {
+    Ok(connection.transaction(|connection| match fetch {
+        Fetch::Unread { user, after, upto } => {
+            let id = user_id(connection, user)?;
+            let rows = received(connection, id, UNREAD, *after, *upto)?;
+            part(connection, id, vec![rows], *upto)
+        }
+        Fetch::Receipts { user, after, upto } => {
+            let id = user_id(connection, user)?;
+            let limit = PART_ENTRIES as i64;
+            let seqs = receipts::own_numbers(connection, id, *after, *upto, limit)?;
+            let rows = seqs.into_iter().map(|seq| (seq, Pointer::Receipt));
+            part(connection, id, vec![rows.collect()], *upto)
+        }
+        Fetch::Timeline { user, after } => {
+            let id = user_id(connection, user)?;
+            let head: i64 = users_table::table
+                .find(id)
+                .select(users_table::timeline)
+                .first(connection)?;
+            let limit = PART_ENTRIES as i64;
+            let told = receipts::numbers(connection, id, *after, limit)?;
+            let sources = vec![
+                sent(connection, id, *after)?,
+                received(connection, id, UNREAD, *after, head)?,
+                received(connection, id, READ, *after, head)?,
+                told.into_iter().map(|seq| (seq, Pointer::Receipt)).collect(),
+            ];
+            part(connection, id, sources, head)
+        }
+    })?)
+}
+
+/// Whether there is any unread message to this user.
+pub fn any_unread(connection: &mut SqliteConnection, user: i64) -> QueryResult<bool> {
+    let first: Option<i64> = table::table
+        .filter(table::recipient.eq(user))
+        .filter(table::status.eq(UNREAD))
+        .select(table::id)
+        .first(connection)
+        .optional()?;
+    Ok(first.is_some())
+}
+
+fn user_id(connection: &mut SqliteConnection, user: &UserId) -> QueryResult<i64> {
+    users::id_of(connection, user.as_str())?.ok_or(diesel::result::Error::NotFound)
+}
+
+fn sent(
+    connection: &mut SqliteConnection,
+    user: i64,
+    after: i64,
+) -> QueryResult<Vec<(i64, Pointer)>> {
+    let rows: Vec<(i64, i64)> = table::table
+        .filter(table::sender.eq(user))
+        .filter(table::sender_seq.gt(after))
+        .order(table::sender_seq)
+        .limit(PART_ENTRIES as i64)
+        .select((table::sender_seq, table::id))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|(seq, id)| (seq, Pointer::Message(id))).collect())
+}
+
+fn received(
+    connection: &mut SqliteConnection,
+    user: i64,
+    status: i16,
+    after: i64,
+    upto: i64,
+) -> QueryResult<Vec<(i64, Pointer)>> {
+    let rows: Vec<(i64, i64)> = table::table
+        .filter(table::recipient.eq(user))
+        .filter(table::status.eq(status))
+        .filter(table::recipient_seq.gt(after))
+        .filter(table::recipient_seq.le(upto))
+        .order(table::recipient_seq)
+        .limit(PART_ENTRIES as i64)
+        .select((table::recipient_seq, table::id))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|(seq, id)| (seq, Pointer::Message(id))).collect())
+}
+
+/// Merges what the sources found (each ascending and cut at [`PART_ENTRIES`]) and loads the rows.
+fn part(
+    connection: &mut SqliteConnection,
+    user: i64,
+    sources: Vec<Vec<(i64, Pointer)>>,
+    end: i64,
+) -> QueryResult<Fetched> {
+    let exhausted = sources.iter().all(|source| source.len() < PART_ENTRIES);
+    let mut pointers: Vec<(i64, Pointer)> = sources.into_iter().flatten().collect();
+    pointers.sort_unstable();
+    // A message to oneself was both sent and received under its one number.
+    pointers.dedup();
+    let mut complete = exhausted && pointers.len() <= PART_ENTRIES;
+    pointers.truncate(PART_ENTRIES);
+
+    let ids: Vec<i64> = pointers.iter().filter_map(|(_, p)| p.message()).collect();
+    let (messages, loaded) = messages::load(connection, &ids, PART_BYTES)?;
+    if loaded < ids.len() {
+        let first_left_out = pointers
+            .iter()
+            .position(|(_, p)| p.message() == Some(ids[loaded]));
+        pointers.truncate(first_left_out.unwrap_or(pointers.len()));
+        complete = false;
+    }
+    let told: Vec<i64> = pointers
+        .iter()
+        .filter(|(_, p)| *p == Pointer::Receipt)
+        .map(|(seq, _)| *seq)
+        .collect();
+    let mut receipts = receipts::load(connection, user, &told)?;
+    let mut messages = messages.into_iter().peekable();
+    let upto = match pointers.last() {
+        Some((seq, _)) if !complete => *seq,
+        _ => end,
+    };
+    let entries = pointers.into_iter().filter_map(|(seq, pointer)| {
+        let event = match pointer {
+            Pointer::Message(id) => {
+                let message = messages.next_if(|m| m.id.number() == id)?;
+                Event::Message(message)
+            }
+            Pointer::Receipt => Event::Read(receipts.remove(&seq)?),
+        };
+        Some(Entry { seq, event })
+    });
+    Ok(Fetched {
+        entries: entries.collect(),
+        upto,
+        complete,
+    })
+}
+
+impl Pointer {
+    fn message(&self) -> Option<i64> {
+        match self {
+            Self::Message(id) => Some(*id),
+            Self::Receipt => None,
+        }
+    }
+}
