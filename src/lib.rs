@@ -1,4 +1,29 @@
-//! Yanshu (雁书), an instant-messaging server.
+//! Yanshu (雁书), an instant-messaging server: the map.
+//!
+//! Layers, each sees only those to its left; siblings do not know each other:
+//!
+//! [`protocol`] → [`chat`], [`store`], [`auth`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
+//!
+//! | room | holds | knows nothing of |
+//! |---|---|---|
+//! | [`protocol`] | frames in and out, IDs, error and close codes: pure | actix, diesel |
+//! | [`chat`] | the rules as plain data: ID allocator, routes, a device's cursor, budgets | actix, diesel, sockets |
+//! | [`store`] | diesel: connections, schema, migrations, messages, receipts, contacts, IDs | actix, frames |
+//! | [`auth`] | who may speak to this server | actors |
+//! | [`actors`] | session, ChatServer, DbExecutor: decode → rule → effects, and the table of edges | HTTP |
+//! | [`http`] | the upgrade, the health check | diesel |
+//! | [`app`] | where things are put together, and the order of shutdown | – |
+//! | [`settings`], [`cmd`] | flags and variables; the commands, a file for each | – |
+//!
+//! The way of one message, the invariants and the absences are in `docs/ARCHITECTURE.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod actors;
+pub mod app;
+pub mod auth;
+pub mod chat;
+pub mod cmd;
+pub mod http;
 pub mod protocol;
+pub mod settings;
 pub mod store;

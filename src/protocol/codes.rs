@@ -244,12 +244,7 @@ pub struct CloseRow {
     pub meaning: &'static str,
 }
 
-const fn close(
-    code: CloseCode,
-    number: u16,
-    reconnect: bool,
-    meaning: &'static str,
-) -> CloseRow {
+const fn close(code: CloseCode, number: u16, reconnect: bool, meaning: &'static str) -> CloseRow {
     CloseRow {
         code,
         number,
@@ -261,7 +256,12 @@ const fn close(
 impl CloseCode {
     /// All codes, in the order of the variants.
     pub const TABLE: [CloseRow; 10] = [
-        close(Self::Normal, 1000, false, "Answer to the client's own close."),
+        close(
+            Self::Normal,
+            1000,
+            false,
+            "Answer to the client's own close.",
+        ),
         close(
             Self::GoingAway,
             1001,

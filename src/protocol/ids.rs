@@ -121,7 +121,16 @@ mod tests {
             assert!(UserId::parse(text).is_ok(), "{text}");
         }
         let too_long = "x".repeat(65);
-        for text in ["", " ", "HK 1", "张三", "a\0b", "a/b", "a*", too_long.as_str()] {
+        for text in [
+            "",
+            " ",
+            "HK 1",
+            "张三",
+            "a\0b",
+            "a/b",
+            "a*",
+            too_long.as_str(),
+        ] {
             assert_eq!(UserId::parse(text), Err(IdError::User), "{text}");
         }
     }

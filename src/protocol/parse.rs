@@ -56,7 +56,8 @@ struct RawMessage<'a> {
 /// # Errors
 /// A [`Refusal`] that carries the action and, where the frame has a readable one, the message ID.
 pub fn parse(text: &str, user: Option<&UserId>) -> Result<Frame, Refusal> {
-    let raw = serde_json::from_str::<Object<RawFrame<'_>>>(text).map_err(|error| not_a_frame(&error))?;
+    let raw =
+        serde_json::from_str::<Object<RawFrame<'_>>>(text).map_err(|error| not_a_frame(&error))?;
     let raw = raw.0;
     let number = action_number(&raw.action)?;
     read(&raw, number, user).map_err(|refusal| {
@@ -201,7 +202,9 @@ fn read_receipt(raw: &RawFrame<'_>) -> Result<Request, Refusal> {
     let chat = chat_msg(raw)?;
     let message = message_id(&chat.id, "chatMsg.id")?;
     if integer(&chat.status, "chatMsg.status")? != 2 {
-        return Err(bad("chatMsg.status: a client reports 2 (read) and nothing else"));
+        return Err(bad(
+            "chatMsg.status: a client reports 2 (read) and nothing else",
+        ));
     }
     Ok(Request::Read { sender, message })
 }
@@ -251,7 +254,10 @@ mod tests {
         assert_eq!(body.text, "自定义文本消息");
         assert_eq!(body.time.as_str(), "2021-12-14 12:00:00");
         let integer = r#"{"action":5,"fromId":"HK0001"}"#;
-        assert_eq!(parse(integer, Some(&user)).unwrap().request, Request::Heartbeat);
+        assert_eq!(
+            parse(integer, Some(&user)).unwrap().request,
+            Request::Heartbeat
+        );
     }
 
     #[test]
@@ -260,21 +266,39 @@ mod tests {
             (r#"{"fromId":"HK0001"}"#, "action is missing"),
             (r#"{"action":"5"}"#, "fromId is missing"),
             (r#"{"action":"3","fromId":"HK0001"}"#, "toId is missing"),
-            (r#"{"action":"3","fromId":"HK0001","toId":"B"}"#, "chatMsg is missing"),
-            (r#"{"action":"12","fromId":"HK0001","pageSize":"x"}"#, "pageSize is no whole number of 64 bits"),
+            (
+                r#"{"action":"3","fromId":"HK0001","toId":"B"}"#,
+                "chatMsg is missing",
+            ),
+            (
+                r#"{"action":"12","fromId":"HK0001","pageSize":"x"}"#,
+                "pageSize is no whole number of 64 bits",
+            ),
         ];
         for (text, says) in cases {
             let refusal = refused(text);
-            assert_eq!((refusal.code, refusal.text.as_str()), (ErrorCode::BadFrame, says), "{text}");
+            assert_eq!(
+                (refusal.code, refusal.text.as_str()),
+                (ErrorCode::BadFrame, says),
+                "{text}"
+            );
         }
-        let refusal = refused(r#"{"action":"3","fromId":"HK0001","toId":"B","chatMsg":{"id":"MSG000007"}}"#);
+        let refusal =
+            refused(r#"{"action":"3","fromId":"HK0001","toId":"B","chatMsg":{"id":"MSG000007"}}"#);
         assert_eq!(refusal.action, Some(3));
         assert_eq!(refusal.message, Some(MessageId::new(7)));
     }
 
     #[test]
     fn text_that_is_no_json_and_json_that_is_no_frame_are_told_apart() {
-        for text in ["", "{", "nonsense", r#"{"action":"5"} x"#, r#"{"action":"\ud800"}"#, r#"{"action":1e999}"#] {
+        for text in [
+            "",
+            "{",
+            "nonsense",
+            r#"{"action":"5"} x"#,
+            r#"{"action":"\ud800"}"#,
+            r#"{"action":1e999}"#,
+        ] {
             assert_eq!(refused(text).code, ErrorCode::BadJson, "{text}");
         }
         for text in [
@@ -298,7 +322,11 @@ mod tests {
 
     #[test]
     fn deep_nesting_in_an_unknown_field_costs_no_stack() {
-        let deep = format!(r#"{{"action":"5","fromId":"HK0001","x":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let deep = format!(
+            r#"{{"action":"5","fromId":"HK0001","x":{}{}}}"#,
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        );
         let user = UserId::parse("HK0001").unwrap();
         assert!(parse(&deep, Some(&user)).is_ok());
         let known = format!(r#"{{"action":{}"#, "[".repeat(10_000));

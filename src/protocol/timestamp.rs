@@ -59,7 +59,11 @@ mod tests {
 
     #[test]
     fn only_real_dates_in_the_one_form_are_times() {
-        for text in ["2021-12-14 12:00:00", "2024-02-29 23:59:59", "0001-01-01 00:00:00"] {
+        for text in [
+            "2021-12-14 12:00:00",
+            "2024-02-29 23:59:59",
+            "0001-01-01 00:00:00",
+        ] {
             assert_eq!(Timestamp::parse(text).map(|t| t.0), Some(text.to_owned()));
         }
         for text in [

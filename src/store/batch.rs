@@ -242,7 +242,11 @@ impl Writing<'_> {
             recipient_seq,
             lo,
             hi,
-            lo_seq: if lo == sender { sender_seq } else { recipient_seq },
+            lo_seq: if lo == sender {
+                sender_seq
+            } else {
+                recipient_seq
+            },
             kind: new.kind.number(),
             body: &new.text,
             sent_at: &new.time,
@@ -292,7 +296,13 @@ impl Writing<'_> {
         }
         messages::mark_read(self.connection, message)?;
         let sender_seq = self.working.next_seq(sender)?;
-        receipts::insert(self.connection, stored.sender, sender_seq, message, receipts::TO_ALL)?;
+        receipts::insert(
+            self.connection,
+            stored.sender,
+            sender_seq,
+            message,
+            receipts::TO_ALL,
+        )?;
         let reader_seq = if stored.sender == reader_id {
             sender_seq
         } else {

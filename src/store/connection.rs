@@ -80,17 +80,22 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Setup {
 /// A database with migrations that this build does not know belongs to a newer Yanshu and is
 /// refused rather than damaged.
 pub fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Migration(error.to_string());
-    let known = diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
-        .map_err(failed)?;
+    let failed =
+        |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Migration(error.to_string());
+    let known =
+        diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
+            .map_err(failed)?;
     let applied = connection.applied_migrations().map_err(failed)?;
     let foreign = applied
         .iter()
         .find(|version| !known.iter().any(|m| m.name().version() == **version));
     if let Some(version) = foreign {
-        let text = format!("it holds migration {version}, which this version of yanshu does not know");
+        let text =
+            format!("it holds migration {version}, which this version of yanshu does not know");
         return Err(StoreError::Migration(text));
     }
-    connection.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+    connection
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(failed)?;
     Ok(())
 }

@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
 
+use super::StoreError;
 use super::schema::{contacts, users as users_table};
 use super::users::{self, Working};
-use super::StoreError;
 use crate::protocol::UserId;
 
 /// Up to this many contacts a user gets by messages alone (DESIGN §1).

@@ -43,7 +43,6 @@ pub struct StoredMessage {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = messages)]
 pub struct Key {
-    pub id: i64,
     pub sender: i64,
     pub recipient: i64,
     pub sender_seq: i64,
@@ -159,7 +158,10 @@ pub fn load(
             done += 1;
         }
     }
-    let logins = users::logins(connection, rows.iter().flat_map(|r| [r.sender, r.recipient]))?;
+    let logins = users::logins(
+        connection,
+        rows.iter().flat_map(|r| [r.sender, r.recipient]),
+    )?;
     let login = |id: i64| logins.get(&id).cloned().unwrap_or_default();
     let messages = rows.into_iter().map(|row| StoredMessage {
         id: MessageId::new(row.id),

@@ -112,14 +112,16 @@ pub fn load(
         .load(connection)?;
     let logins = users::logins(connection, rows.iter().flat_map(|r| [r.2, r.3]))?;
     let login = |id: i64| logins.get(&id).cloned().unwrap_or_default();
-    let load = rows.into_iter().map(|(seq, message, sender, reader, origin)| {
-        let receipt = StoredReceipt {
-            message: MessageId::new(message),
-            sender: login(sender),
-            reader: login(reader),
-            origin,
-        };
-        (seq, receipt)
-    });
+    let load = rows
+        .into_iter()
+        .map(|(seq, message, sender, reader, origin)| {
+            let receipt = StoredReceipt {
+                message: MessageId::new(message),
+                sender: login(sender),
+                reader: login(reader),
+                origin,
+            };
+            (seq, receipt)
+        });
     Ok(load.collect())
 }

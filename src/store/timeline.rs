@@ -111,7 +111,9 @@ pub fn fetch(connection: &mut SqliteConnection, fetch: &Fetch) -> Result<Fetched
                 sent(connection, id, *after)?,
                 received(connection, id, UNREAD, *after, head)?,
                 received(connection, id, READ, *after, head)?,
-                told.into_iter().map(|seq| (seq, Pointer::Receipt)).collect(),
+                told.into_iter()
+                    .map(|seq| (seq, Pointer::Receipt))
+                    .collect(),
             ];
             part(connection, id, sources, head)
         }
@@ -145,7 +147,10 @@ fn sent(
         .limit(PART_ENTRIES as i64)
         .select((table::sender_seq, table::id))
         .load(connection)?;
-    Ok(rows.into_iter().map(|(seq, id)| (seq, Pointer::Message(id))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(seq, id)| (seq, Pointer::Message(id)))
+        .collect())
 }
 
 fn received(
@@ -164,7 +169,10 @@ fn received(
         .limit(PART_ENTRIES as i64)
         .select((table::recipient_seq, table::id))
         .load(connection)?;
-    Ok(rows.into_iter().map(|(seq, id)| (seq, Pointer::Message(id))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(seq, id)| (seq, Pointer::Message(id)))
+        .collect())
 }
 
 /// Merges what the sources found (each ascending and cut at [`PART_ENTRIES`]) and loads the rows.

@@ -67,7 +67,11 @@ impl Working {
     }
 
     /// Changes a user that [`Self::ensure`] or [`Self::find`] found, and remembers to save it.
-    pub fn change<T>(&mut self, user: &UserId, change: impl FnOnce(&mut UserState) -> T) -> Option<T> {
+    pub fn change<T>(
+        &mut self,
+        user: &UserId,
+        change: impl FnOnce(&mut UserState) -> T,
+    ) -> Option<T> {
         let state = self.states.get_mut(user)?.as_mut()?;
         if !self.changed.contains(user) {
             self.changed.insert(user.clone());

@@ -1,0 +1,125 @@
+//! Devices that are behind: what they are owed is read from the store, part by part.
+
+use std::collections::{HashSet, VecDeque};
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+
+use super::ChatServer;
+use crate::actors::db_executor::{FetchPart, Part};
+use crate::chat::{ConnectionId, Want};
+use crate::store::{Fetch, StoreError};
+
+/// So many parts are read at once, of all devices; a part is 128 KiB of bodies or one message.
+const READS_AT_ONCE: usize = 16;
+
+/// Devices that wait for their turn to be read for.
+#[derive(Default)]
+pub struct Line {
+    waiting: VecDeque<ConnectionId>,
+    listed: HashSet<ConnectionId>,
+    reading: usize,
+    failed: Vec<ConnectionId>,
+}
+
+impl ChatServer {
+    /// Sends each touched device what was put together for it, and reads on for those behind.
+    pub(super) fn flush(&mut self, ctx: &mut Context<Self>) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for connection in touched.drain(..) {
+            if let Some(device) = self.devices.get_mut(&connection) {
+                device.flush();
+            }
+            self.catch_up(connection, ctx);
+        }
+        self.touched = touched;
+    }
+
+    /// Reads on for a device, where it is behind and has room.
+    pub(super) fn catch_up(&mut self, connection: ConnectionId, ctx: &mut Context<Self>) {
+        let behind = self.devices.get(&connection).is_some_and(|device| {
+            let cursor = device.cursor.as_ref();
+            cursor.is_some_and(|c| c.needs_read()) && device.can_catch_up()
+        });
+        if behind && self.catching_up.listed.insert(connection) {
+            self.catching_up.waiting.push_back(connection);
+            self.read_next(ctx);
+        }
+    }
+
+    /// Tries again what failed.
+    pub(super) fn catch_up_again(&mut self, ctx: &mut Context<Self>) {
+        for connection in std::mem::take(&mut self.catching_up.failed) {
+            self.catch_up(connection, ctx);
+        }
+    }
+
+    fn read_next(&mut self, ctx: &mut Context<Self>) {
+        while self.catching_up.reading < READS_AT_ONCE {
+            let Some(connection) = self.catching_up.waiting.pop_front() else {
+                return;
+            };
+            self.catching_up.listed.remove(&connection);
+            let Some(fetch) = self.fetch_for(connection) else {
+                continue;
+            };
+            self.catching_up.reading += 1;
+            let read = self.reader.send(FetchPart(fetch)).into_actor(self);
+            ctx.spawn(read.map(move |result, this, ctx| {
+                this.catching_up.reading -= 1;
+                this.part_read(connection, result.unwrap_or(Err(StoreError::Gone)), ctx);
+                this.read_next(ctx);
+            }));
+        }
+    }
+
+    fn fetch_for(&mut self, connection: ConnectionId) -> Option<Fetch> {
+        let device = self.devices.get_mut(&connection)?;
+        let user = device.user.clone();
+        Some(match device.cursor.as_mut()?.next_read()? {
+            Want::Unread { after, upto } => Fetch::Unread { user, after, upto },
+            Want::Receipts { after, upto } => Fetch::Receipts { user, after, upto },
+            Want::Timeline { after } => Fetch::Timeline { user, after },
+        })
+    }
+
+    fn part_read(
+        &mut self,
+        connection: ConnectionId,
+        result: Result<Part, StoreError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(device) = self.devices.get_mut(&connection) else {
+            return; // gone meanwhile
+        };
+        let Some(cursor) = device.cursor.as_mut() else {
+            return;
+        };
+        let part = match result {
+            Ok(part) => part,
+            Err(error) => {
+                log::error!("reading a backlog failed, again in a second: {error}");
+                cursor.failed();
+                return self.catching_up.failed.push(connection);
+            }
+        };
+        cursor.fetched(part.upto, part.complete);
+        for entry in part.entries {
+            let own = entry.origin == connection;
+            if let Some(message) = entry.message
+                && (!own || entry.to_origin)
+            {
+                device.put(message);
+            }
+            if let Some(status) = entry.status
+                && !own
+            {
+                device.put(status);
+            }
+            if entry.receipt {
+                device.receipt(entry.seq);
+            }
+        }
+        device.flush();
+        self.catch_up(connection, ctx);
+    }
+}

@@ -1,0 +1,76 @@
+//! A connected device, as the ChatServer sees it.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use bytestring::ByteString;
+
+use super::Push;
+use crate::actors::flow::Flow;
+use crate::actors::session::Session;
+use crate::chat::{Cursor, Verdict};
+use crate::protocol::UserId;
+
+/// A device: where its frames go, and how far it is.
+pub struct Device {
+    pub user: UserId,
+    pub session: Addr<Session>,
+    flow: Arc<Flow>,
+    /// Bytes pushed, ever.
+    pushed: u64,
+    /// `None` until the store has said where it starts.
+    pub cursor: Option<Cursor>,
+    /// What the next push will carry.
+    outgoing: Push,
+}
+
+impl Device {
+    pub fn new(user: UserId, session: Addr<Session>, flow: Arc<Flow>) -> Self {
+        Self {
+            user,
+            session,
+            flow,
+            pushed: 0,
+            cursor: None,
+            outgoing: Push::default(),
+        }
+    }
+
+    /// Puts a frame into the next push.
+    pub fn put(&mut self, frame: ByteString) {
+        self.outgoing.put(frame);
+    }
+
+    /// One request is answered by the next push, with a frame or without.
+    pub fn answered(&mut self) {
+        self.outgoing.answered += 1;
+    }
+
+    /// The next push tells of a receipt with this number.
+    pub fn receipt(&mut self, seq: i64) {
+        self.outgoing.receipts_upto = self.outgoing.receipts_upto.max(seq);
+    }
+
+    /// Whether a number that was just committed goes out now.
+    pub fn offer(&mut self, seq: i64) -> bool {
+        let room = self.flow.has_room(self.pushed + self.outgoing.bytes());
+        let cursor = self.cursor.as_mut();
+        cursor.is_some_and(|cursor| cursor.offer(seq, room) == Verdict::Deliver)
+    }
+
+    /// Whether a part of the backlog can be pushed; if not, a `Resume` will come.
+    pub fn can_catch_up(&self) -> bool {
+        self.flow.has_room_or_asks(self.pushed)
+    }
+
+    /// Sends what was put together.
+    pub fn flush(&mut self) {
+        if self.outgoing.is_empty() {
+            return;
+        }
+        let push = std::mem::take(&mut self.outgoing);
+        self.pushed += push.bytes();
+        // A session that is gone has sent its Disconnect.
+        self.session.do_send(push);
+    }
+}

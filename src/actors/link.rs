@@ -1,0 +1,128 @@
+//! The TCP connection under a session, and the watchdog over all of them.
+//!
+//! While a socket takes nothing, its session's actor is not polled: no timer of its own can end
+//! it (actix-web issue 2441). So each connection leaves a handle here, and a task outside the
+//! actors cuts those that have been blocked for too long.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, Socket};
+
+/// A connection that is over has so long to send its last bytes and go.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// A connection's handle. The server's side of the connection holds the only lasting reference.
+#[derive(Debug)]
+pub struct Link {
+    socket: Socket,
+    born: Instant,
+    /// Milliseconds after `born`, plus one, since when the socket takes nothing; 0: it does.
+    blocked: AtomicU64,
+    /// Milliseconds after `born`, plus one, when the last byte was handed over; 0: not yet.
+    ended: AtomicU64,
+}
+
+impl Link {
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// Bytes were handed to the connection, which has not asked for more since.
+    pub fn handed_over(&self) {
+        let now = self.now();
+        let _ = self
+            .blocked
+            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The connection asks for more: the socket took what it was given.
+    pub fn took(&self) {
+        self.blocked.store(0, Ordering::Relaxed);
+    }
+
+    /// The session is over.
+    pub fn over(&self) {
+        let now = self.now();
+        let _ = self
+            .ended
+            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether the connection has been blocked, or over, for too long.
+    fn overdue(&self, stall: Duration) -> bool {
+        let for_longer = |since: &AtomicU64, limit: Duration| match since.load(Ordering::Relaxed) {
+            0 => false,
+            since => u128::from(self.now().saturating_sub(since)) >= limit.as_millis(),
+        };
+        for_longer(&self.blocked, stall) || for_longer(&self.ended, LINGER.min(stall))
+    }
+
+    /// Resets the connection: nothing more is sent, and what is buffered is thrown away.
+    fn cut(&self) {
+        // Errors mean that the connection is gone already.
+        let _ = self.socket.set_linger(Some(Duration::ZERO));
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+/// The links of all connections. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Links {
+    all: Arc<Mutex<HashMap<u64, Weak<Link>>>>,
+    next: Arc<AtomicU64>,
+}
+
+impl Links {
+    /// Takes a new connection in.
+    ///
+    /// # Errors
+    /// Where the process has no descriptor left.
+    pub fn register(&self, stream: &impl AsFd) -> io::Result<Arc<Link>> {
+        let link = Arc::new(Link {
+            socket: SockRef::from(stream).try_clone()?,
+            born: Instant::now(),
+            blocked: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+        });
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(number, Arc::downgrade(&link));
+        Ok(link)
+    }
+
+    /// Cuts every connection that has taken nothing for `stall`, and forgets those that are gone.
+    /// Returns how many were cut.
+    pub fn sweep(&self, stall: Duration) -> usize {
+        let mut cut = 0;
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, link| match link.upgrade() {
+            None => false,
+            Some(link) if link.overdue(stall) => {
+                link.cut();
+                cut += 1;
+                false
+            }
+            Some(_) => true,
+        });
+        cut
+    }
+
+    /// Sweeps for ever, often enough that nothing is late by more than a quarter of `stall`.
+    pub async fn watch(self, stall: Duration) {
+        let pause = (stall / 4).clamp(Duration::from_millis(50), Duration::from_secs(5));
+        let mut ticks = tokio::time::interval(pause);
+        loop {
+            ticks.tick().await;
+            match self.sweep(stall) {
+                0 => {}
+                cut => log::warn!("cut {cut} connections that took nothing for {stall:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! A session: one WebSocket, which speaks for one user once it is connected.
+//!
+//! It parses frames and forwards them: IDs, messages and receipts to the ChatServer, contacts and
+//! history ([`pages`]) to the reading lanes. What it refuses by itself takes its turn among the
+//! answers to the same action. [`liveness`] ends it when nothing is heard; the watchdog in
+//! [`super::link`] when it takes nothing, since its own timers stand still then.
+
+mod fragments;
+mod liveness;
+mod messages;
+mod pages;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Handler, StreamHandler, WrapFuture,
+};
+use bytestring::ByteString;
+use tokio::sync::{Semaphore, watch};
+
+pub use messages::{ConnectAnswer, Kick, Push};
+
+use super::chat_server::{Ask, ChatServer, Connect, Disconnect, Request, Resume};
+use super::db_executor::DbExecutor;
+use super::flow::Flow;
+use super::ws::{self, Drained, DrainedStream, Message, Pipe, ProtocolError, WebsocketContext};
+use crate::chat::{Budget, ConnectionId, Permit};
+use crate::protocol::render::{self, MessageView};
+use crate::protocol::{
+    Action, CloseCode, ErrorCode, Frame, MessageBody, Refusal, Request as FrameRequest, UserId,
+    parse,
+};
+use crate::store::NewMessage;
+use fragments::Fragments;
+use liveness::Liveness;
+use pages::Pages;
+
+/// So many requests may be unanswered before the session stops reading its socket.
+const OWED_MAX: usize = 256;
+/// The same in bytes of requests.
+const IN_HAND_MAX: usize = 1024 * 1024;
+/// What a request weighs beside its text: its place in queues, its answer.
+const REQUEST_OVERHEAD: usize = 512;
+
+/// What all sessions share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Where requests go.
+    pub chat: Addr<ChatServer>,
+    /// Where contacts and history are read.
+    pub readers: Addr<DbExecutor>,
+    /// Bytes of requests in hand, of all sessions.
+    pub budget: Budget,
+    /// KiB of pages that were read and not yet taken by their sockets, of all sessions.
+    pub pages: Arc<Semaphore>,
+    /// True when the server is going away.
+    pub leaving: watch::Receiver<bool>,
+    /// How many sessions there are.
+    pub count: Arc<AtomicUsize>,
+    /// The deadlines.
+    pub deadlines: Deadlines,
+}
+
+/// How long a session waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// For the connect frame.
+    pub connect: Duration,
+    /// Between two pings.
+    pub ping: Duration,
+    /// For any byte.
+    pub idle: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nobody yet.
+    Anonymous,
+    /// The ChatServer was asked.
+    Connecting(UserId),
+    /// Speaks for its user.
+    Connected(UserId),
+    /// Ends as soon as all is answered.
+    Leaving(UserId),
+}
+
+/// See the module.
+pub struct Session {
+    connection: ConnectionId,
+    shared: Shared,
+    pipe: Rc<Pipe>,
+    flow: Arc<Flow>,
+    state: State,
+    /// Requests that the ChatServer has not answered.
+    owed: usize,
+    pages: Pages,
+    fragments: Fragments,
+    liveness: Liveness,
+}
+
+type Ctx = WebsocketContext<Session>;
+
+impl Session {
+    /// A session for a socket that was just upgraded.
+    pub fn new(connection: ConnectionId, shared: Shared, pipe: Rc<Pipe>) -> Self {
+        Self {
+            connection,
+            shared,
+            pipe,
+            flow: Arc::default(),
+            state: State::Anonymous,
+            owed: 0,
+            pages: Pages::default(),
+            fragments: Fragments::default(),
+            liveness: Liveness::default(),
+        }
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        match &self.state {
+            State::Connected(user) | State::Leaving(user) => Some(user),
+            State::Anonymous | State::Connecting(_) => None,
+        }
+    }
+
+    fn on_text(&mut self, text: &str, ctx: &mut Ctx) {
+        match parse(text, self.user()) {
+            Ok(frame) => self.on_frame(frame, text.len(), ctx),
+            Err(refusal) => self.refuse(refusal, ctx),
+        }
+    }
+
+    fn on_frame(&mut self, frame: Frame, bytes: usize, ctx: &mut Ctx) {
+        let request = match frame.request {
+            FrameRequest::Connect => return self.connect(frame.from, ctx),
+            FrameRequest::Heartbeat => return,
+            FrameRequest::Contacts => return self.read_contacts(ctx),
+            FrameRequest::History(query) => return self.read_history(query, ctx),
+            FrameRequest::GetIds => Request::GetIds,
+            FrameRequest::Send(body) => self.message(frame.from, body),
+            FrameRequest::Read { sender, message } => Request::Read { sender, message },
+        };
+        self.ask(request, bytes);
+    }
+
+    fn connect(&mut self, user: UserId, ctx: &mut Ctx) {
+        if let Some(user) = self.user() {
+            // Parsed as the session's own user: the same again is answered again.
+            return ctx.text(render::connected(user));
+        }
+        self.shared.chat.do_send(Connect {
+            connection: self.connection,
+            user: user.clone(),
+            session: ctx.address(),
+            flow: Arc::clone(&self.flow),
+        });
+        self.state = State::Connecting(user);
+        self.set_gate();
+    }
+
+    fn message(&self, from: UserId, body: MessageBody) -> Request {
+        let frame = render::message(&MessageView {
+            from: from.as_str(),
+            to: body.to.as_str(),
+            id: body.id,
+            kind: body.kind.number(),
+            text: &body.text,
+            status: 0,
+            time: body.time.as_str(),
+        });
+        let message = NewMessage {
+            id: body.id,
+            from,
+            to: body.to,
+            kind: body.kind,
+            text: body.text,
+            time: body.time.into_string(),
+            origin: self.connection,
+        };
+        Request::Send(message, frame)
+    }
+
+    /// Forwards a request of so many bytes, or says that the server is full.
+    fn ask(&mut self, request: Request, bytes: usize) {
+        // The text is held twice: as the message to store and as the frame to route.
+        let weight = 2 * bytes + REQUEST_OVERHEAD;
+        let (request, permit) = match self.shared.budget.take(weight, &self.flow.in_hand) {
+            Some(permit) => (request, Some(permit)),
+            None => (Request::Refused(busy(&request)), None),
+        };
+        self.send_ask(request, permit);
+    }
+
+    fn send_ask(&mut self, request: Request, permit: Option<Permit>) {
+        let connection = self.connection;
+        self.shared.chat.do_send(Ask {
+            connection,
+            request,
+            permit,
+        });
+        self.owed += 1;
+        self.set_gate();
+    }
+
+    /// Refuses a frame, in its turn among the answers to the same action.
+    fn refuse(&mut self, refusal: Refusal, ctx: &mut Ctx) {
+        let action = refusal.action.and_then(Action::from_client);
+        match action {
+            Some(Action::GetIds | Action::Message | Action::Status) if self.owed > 0 => {
+                // It weighs nothing: the gate bounds how many there are.
+                self.send_ask(Request::Refused(refusal), None);
+            }
+            Some(Action::Contacts | Action::History) if self.user().is_some() => {
+                self.refuse_page(refusal, ctx);
+            }
+            _ => ctx.text(render::error(self.user(), &refusal)),
+        }
+    }
+
+    /// Reads on only while what was asked is within bounds and the session may ask.
+    fn set_gate(&self) {
+        let may_ask = matches!(self.state, State::Anonymous | State::Connected(_));
+        let within = self.owed + self.pages.waiting() < OWED_MAX
+            && self.flow.in_hand.load(Ordering::Relaxed) < IN_HAND_MAX;
+        self.pipe.set_open(may_ask && within);
+    }
+
+    /// The server goes away: nothing more is read, and when all is answered, goodbye.
+    fn leave(&mut self, ctx: &mut Ctx) {
+        let Some(user) = self.user().cloned() else {
+            return self.close(CloseCode::GoingAway, ctx); // nobody is owed anything yet
+        };
+        self.state = State::Leaving(user);
+        self.set_gate();
+        self.close_if_left(ctx);
+    }
+
+    fn close_if_left(&mut self, ctx: &mut Ctx) {
+        if matches!(self.state, State::Leaving(_)) && self.owed == 0 && self.pages.is_idle() {
+            self.close(CloseCode::GoingAway, ctx);
+        }
+    }
+
+    /// Says why and ends: `close` only queues the frame, so `stop` must follow.
+    fn close(&mut self, code: CloseCode, ctx: &mut Ctx) {
+        ctx.close(Some(ws::close_reason(code)));
+        self.pipe.set_open(false);
+        ctx.stop();
+    }
+}
+
+impl Actor for Session {
+    type Context = Ctx;
+
+    fn started(&mut self, ctx: &mut Ctx) {
+        self.shared.count.fetch_add(1, Ordering::Relaxed);
+        self.start_liveness(ctx);
+        ctx.add_stream(DrainedStream(Rc::clone(&self.pipe)));
+        let mut leaving = self.shared.leaving.clone();
+        let left = async move { leaving.wait_for(|leaving| *leaving).await.is_ok() };
+        ctx.spawn(left.into_actor(self).map(|_, this, ctx| this.leave(ctx)));
+    }
+
+    fn stopped(&mut self, _: &mut Ctx) {
+        self.shared.count.fetch_sub(1, Ordering::Relaxed);
+        if !matches!(self.state, State::Anonymous) {
+            self.shared.chat.do_send(Disconnect(self.connection));
+        }
+    }
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for Session {
+    fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Ctx) {
+        self.liveness.heard();
+        match item {
+            Ok(Message::Text(text)) => self.on_text(&text, ctx),
+            Ok(Message::Binary(_)) => self.on_binary(ctx),
+            Ok(Message::Continuation(item)) => match self.fragments.add(item) {
+                fragments::Added::Text(text) => self.on_text(&text, ctx),
+                fragments::Added::Binary => self.on_binary(ctx),
+                fragments::Added::NotUtf8 => self.close(CloseCode::NotUtf8, ctx),
+                fragments::Added::Incomplete => {}
+            },
+            Ok(Message::Ping(data)) => ctx.pong(&data),
+            Ok(Message::Pong(data)) => self.on_pong(&data),
+            Ok(Message::Close(reason)) => {
+                ctx.close(reason);
+                ctx.stop();
+            }
+            Ok(Message::Nop) => {}
+            Err(error) => match ws::close_code(&self.pipe, &error) {
+                Some(code) => self.close(code, ctx),
+                None => ctx.stop(),
+            },
+        }
+    }
+}
+
+impl StreamHandler<Drained> for Session {
+    fn handle(&mut self, _: Drained, ctx: &mut Ctx) {
+        self.page_taken(ctx);
+        self.close_if_left(ctx);
+    }
+}
+
+impl Session {
+    fn on_binary(&mut self, ctx: &mut Ctx) {
+        let text = "frames are text: binary ones are not part of the protocol";
+        self.refuse(Refusal::new(ErrorCode::BadFrame, text), ctx);
+    }
+
+    fn write(&self, frame: ByteString, ctx: &mut Ctx) {
+        ctx.text(frame);
+    }
+}
+
+impl Handler<Push> for Session {
+    type Result = ();
+
+    fn handle(&mut self, push: Push, ctx: &mut Ctx) {
+        self.owed = self.owed.saturating_sub(push.answered);
+        self.liveness.receipts(push.receipts_upto);
+        let bytes = push.bytes();
+        for frame in push.into_frames() {
+            self.write(frame, ctx);
+        }
+        if self.flow.take(bytes) {
+            self.shared.chat.do_send(Resume(self.connection));
+        }
+        self.set_gate();
+        self.close_if_left(ctx);
+    }
+}
+
+impl Handler<ConnectAnswer> for Session {
+    type Result = ();
+
+    fn handle(&mut self, answer: ConnectAnswer, ctx: &mut Ctx) {
+        self.write(answer.frame, ctx);
+        // Anything but Connecting: the session is leaving.
+        if let State::Connecting(user) = std::mem::replace(&mut self.state, State::Anonymous) {
+            if answer.connected {
+                self.state = State::Connected(user);
+            }
+            self.set_gate();
+        }
+    }
+}
+
+impl Handler<Kick> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Kick(code): Kick, ctx: &mut Ctx) {
+        self.close(code, ctx);
+    }
+}
+
+fn busy(request: &Request) -> Refusal {
+    let text = "the server has as much in hand as it may hold";
+    let refusal = Refusal::new(ErrorCode::Busy, text);
+    match request {
+        Request::GetIds => refusal.on(Action::GetIds),
+        Request::Send(message, _) => refusal.on(Action::Message).about(message.id),
+        Request::Read { message, .. } => refusal.on(Action::Status).about(*message),
+        Request::Refused(refusal) => refusal.clone(),
+    }
+}

@@ -1,0 +1,67 @@
+//! The WebSocket under a session: the only module that knows actix-web-actors.
+//!
+//! Inbound, a [`guard::FrameGuard`] checks every frame's header before its bytes are kept and lets
+//! one frame at a time through, while the gate is open. Outbound, an [`outlet::Outlet`] hands over
+//! small pieces, so that it is seen at once when the socket takes no more. The two and the session
+//! share a [`Pipe`].
+
+mod guard;
+mod outlet;
+mod pipe;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_http::ws::Codec;
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+use actix_web_actors::ws as actors_ws;
+
+pub use actors_ws::{Message, ProtocolError, WebsocketContext};
+pub use pipe::{Drained, DrainedStream, Pipe, Violation};
+
+use super::link::Link;
+use super::session::Session;
+use crate::protocol::CloseCode;
+
+/// Answers an upgrade request and starts the session that `make` builds around its pipe.
+///
+/// # Errors
+/// Where the request is no WebSocket handshake (RFC 6455 §4.2.1); it has its HTTP answer.
+pub fn start(
+    request: &HttpRequest,
+    payload: web::Payload,
+    link: Arc<Link>,
+    max_frame: usize,
+    make: impl FnOnce(Rc<Pipe>) -> Session,
+) -> Result<HttpResponse, Error> {
+    let mut response = actors_ws::handshake(request)?;
+    let pipe = Rc::new(Pipe::new());
+    let guard = guard::FrameGuard::new(payload, Rc::clone(&pipe), max_frame);
+    let codec = Codec::new().max_size(max_frame);
+    let session = make(Rc::clone(&pipe));
+    let frames = WebsocketContext::with_codec(session, guard, codec);
+    Ok(response.streaming(outlet::Outlet::new(frames, pipe, link)))
+}
+
+/// The close frame for a code.
+pub fn close_reason(code: CloseCode) -> actors_ws::CloseReason {
+    actors_ws::CloseReason {
+        code: actors_ws::CloseCode::from(code.number()),
+        description: Some(code.reason().to_owned()),
+    }
+}
+
+/// What to close with after the stream of frames failed; `None` where nobody is there to hear it.
+pub fn close_code(pipe: &Pipe, error: &ProtocolError) -> Option<CloseCode> {
+    match pipe.violation() {
+        Some(Violation::Disconnected) => None,
+        Some(Violation::TooLarge) => Some(CloseCode::TooLarge),
+        Some(Violation::Malformed) => Some(CloseCode::Protocol),
+        None => Some(match error {
+            ProtocolError::Overflow => CloseCode::TooLarge,
+            // The codec's only I/O error after the guard: text that is not UTF-8.
+            ProtocolError::Io(_) => CloseCode::NotUtf8,
+            _ => CloseCode::Protocol,
+        }),
+    }
+}

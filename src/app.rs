@@ -1,0 +1,206 @@
+//! Where everything is put together, and the order in which it is taken apart.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter, Recipient};
+use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::actors::chat_server::{ChatServer, Finish, StoreState};
+use crate::actors::db_executor::{DbExecutor, WriteBatch};
+use crate::actors::link::Links;
+use crate::actors::session::{Deadlines, Shared};
+use crate::auth::OpenHosts;
+use crate::chat::Budget;
+use crate::http::{self, Door, Health};
+use crate::settings::ServeSettings;
+use crate::store::Store;
+
+/// Bytes of requests in hand, of all sessions.
+const BUDGET_BYTES: usize = 64 * 1024 * 1024;
+/// KiB of pages read and not yet taken, of all sessions.
+const PAGES_KIB: usize = 32 * 1024;
+/// Largest buffer for answers that a socket has in the kernel.
+const SEND_BUFFER: usize = 256 * 1024;
+const BACKLOG: i32 = 4096;
+/// How long sessions may take to say goodbye, and then the store to finish.
+const GOODBYE: Duration = Duration::from_secs(5);
+const FINISH: Duration = Duration::from_secs(3);
+
+/// A server that listens.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    leave: watch::Sender<bool>,
+    sessions: Arc<AtomicUsize>,
+    chat: Addr<ChatServer>,
+}
+
+impl Application {
+    /// Puts a server together over a store. It answers once [`Self::run_until`] runs.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub fn build(settings: &ServeSettings, store: &Store) -> io::Result<Self> {
+        let writer = DbExecutor::start_lane(store, 1);
+        Self::with_writer(settings, store, writer.recipient())
+    }
+
+    /// The same with another writing lane: benchmarks measure the sockets without a store.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub fn with_writer(
+        settings: &ServeSettings,
+        store: &Store,
+        writer: Recipient<WriteBatch>,
+    ) -> io::Result<Self> {
+        let (leave, leaving) = watch::channel(false);
+        let readers = DbExecutor::start_lane(store, settings.store_readers.get());
+        let store_state = StoreState::default();
+        let chat = start_chat(settings, writer, &readers, store_state.clone());
+        let sessions = Arc::new(AtomicUsize::new(0));
+        let shared = Shared {
+            chat: chat.clone(),
+            readers: readers.clone(),
+            budget: Budget::new(BUDGET_BYTES),
+            pages: Arc::new(Semaphore::new(PAGES_KIB)),
+            leaving: leaving.clone(),
+            count: Arc::clone(&sessions),
+            deadlines: Deadlines {
+                connect: settings.connect_timeout,
+                ping: settings.ping_interval,
+                idle: settings.idle_timeout,
+            },
+        };
+        let door = Data::new(Door {
+            shared,
+            hosts: OpenHosts::new(&settings.allowed_host),
+            max_frame: settings.max_frame_size as usize,
+        });
+        let health = Data::new(Health {
+            readers,
+            store_state,
+            leaving,
+        });
+        let listener = listen(settings.listen)?;
+        let address = listener.local_addr()?;
+        let links = Links::default();
+        actix_web::rt::spawn(links.clone().watch(settings.stall_timeout));
+        let mut server = HttpServer::new(move || {
+            App::new()
+                .app_data(door.clone())
+                .app_data(health.clone())
+                .configure(http::routes)
+        })
+        .on_connect(move |io, data| register(&links, io, data))
+        .tcp_nodelay(true)
+        .client_request_timeout(settings.connect_timeout)
+        .client_disconnect_timeout(Duration::from_secs(3))
+        .shutdown_timeout(1)
+        .disable_signals();
+        if let Some(workers) = settings.workers {
+            server = server.workers(workers.get());
+        }
+        Ok(Self {
+            server: server.listen(listener)?.run(),
+            address,
+            leave,
+            sessions,
+            chat,
+        })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is ready, then says goodbye to every client, finishes what is in hand
+    /// and returns.
+    ///
+    /// # Errors
+    /// Where the server fails.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let handle = self.server.handle();
+        let serving = actix_web::rt::spawn(self.server);
+        stop.await;
+        // Red first, so that load balancers look elsewhere; then the goodbyes; then the store.
+        self.leave.send_replace(true);
+        goodbye(&self.sessions).await;
+        if timeout(FINISH, self.chat.send(Finish)).await.is_err() {
+            log::error!(
+                "the store did not finish in time; what it had in hand was not acknowledged"
+            );
+        }
+        shut(&handle).await;
+        serving.await.map_err(io::Error::other)?
+    }
+}
+
+fn start_chat(
+    settings: &ServeSettings,
+    writer: Recipient<WriteBatch>,
+    readers: &Addr<DbExecutor>,
+    store_state: StoreState,
+) -> Addr<ChatServer> {
+    let devices = settings.max_devices.get();
+    let reader = readers.clone().recipient();
+    // A thread of its own: its mailbox is drained without a budget, and no socket must wait for it.
+    let arbiter = Arbiter::new();
+    ChatServer::start_in_arbiter(&arbiter.handle(), move |_| {
+        ChatServer::new(writer, reader, store_state, devices)
+    })
+}
+
+/// Listens with a send buffer of bounded size, which accepted sockets inherit: what a client does
+/// not read must not pile up in the kernel either.
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn register(links: &Links, io: &dyn std::any::Any, data: &mut Extensions) {
+    let Some(stream) = io.downcast_ref::<actix_web::rt::net::TcpStream>() else {
+        return;
+    };
+    match links.register(stream) {
+        Ok(link) => {
+            data.insert(link);
+        }
+        Err(error) => log::error!("a connection is refused: {error}"),
+    }
+}
+
+async fn goodbye(sessions: &AtomicUsize) {
+    let deadline = Instant::now() + GOODBYE;
+    while sessions.load(Ordering::Relaxed) > 0 {
+        if Instant::now() >= deadline {
+            let left = sessions.load(Ordering::Relaxed);
+            return log::warn!("{left} clients did not take their goodbye");
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Drains what is left of the connections, for a second at most.
+async fn shut(handle: &ServerHandle) {
+    handle.stop(true).await;
+}

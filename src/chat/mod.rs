@@ -1,0 +1,20 @@
+//! The rules of routing as plain data: no actors, no database, no sockets.
+//!
+//! [`Routes`] says which connections speak for a user, [`Cursor`] what a connection is owed of its
+//! user's timeline, [`IdAllocator`] which message IDs this node may hand out, and [`Budget`] how
+//! much work it may hold in memory.
+
+mod allocator;
+mod budget;
+mod cursor;
+mod routes;
+
+pub use allocator::IdAllocator;
+pub use budget::{Budget, Permit};
+pub use cursor::{Cursor, Start, Verdict, Want};
+pub use routes::Routes;
+
+/// A connection's number: random, positive, unique across nodes and restarts for all that matters.
+///
+/// It stands beside every message in the store, so that a device is not sent what it sent itself.
+pub type ConnectionId = i64;

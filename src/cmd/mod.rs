@@ -1,0 +1,21 @@
+//! The commands of the binary, a file for each.
+
+mod demo;
+mod health;
+mod import;
+mod serve;
+
+use crate::settings::{Cli, Command, ContactsCommand, UsersCommand};
+
+/// Carries out what the command line asks for.
+///
+/// # Errors
+/// One sentence for the person who gave the command.
+pub fn run(cli: Cli) -> Result<(), String> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(settings) => serve::run(&settings),
+        Command::Health(settings) => health::run(&settings),
+        Command::Users(UsersCommand::Import(settings)) => import::users(&settings),
+        Command::Contacts(ContactsCommand::Import(settings)) => import::contacts(&settings),
+    }
+}

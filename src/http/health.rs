@@ -1,0 +1,52 @@
+//! `GET /health`: whether this node can serve, for load balancers.
+
+use std::time::Duration;
+
+use actix::Addr;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::actors::chat_server::StoreState;
+use crate::actors::db_executor::{DbExecutor, Ping};
+
+/// How long the store may take to answer before the check turns red.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the check looks at.
+#[derive(Clone)]
+pub struct Health {
+    /// Asked for a row.
+    pub readers: Addr<DbExecutor>,
+    /// Whether the last transaction failed.
+    pub store_state: StoreState,
+    /// True when the server is going away.
+    pub leaving: watch::Receiver<bool>,
+}
+
+impl Health {
+    /// Why this node cannot serve; nothing where it can.
+    async fn reasons(&self) -> Vec<&'static str> {
+        let mut reasons = Vec::new();
+        if *self.leaving.borrow() {
+            reasons.push("draining");
+        }
+        let ping = actix_web::rt::time::timeout(PATIENCE, self.readers.send(Ping)).await;
+        let answers = matches!(ping, Ok(Ok(Ok(()))));
+        if self.store_state.is_failing() || !answers {
+            reasons.push("store");
+        }
+        reasons
+    }
+}
+
+/// 200 and `{"status":"ok"}`, or 503 and why.
+pub async fn health(health: web::Data<Health>) -> HttpResponse {
+    let reasons = health.reasons().await;
+    if reasons.is_empty() {
+        HttpResponse::Ok().json(json!({"status": "ok"}))
+    } else {
+        HttpResponse::ServiceUnavailable()
+            .json(json!({"status": "unavailable", "reasons": reasons}))
+    }
+}

@@ -1,0 +1,166 @@
+//! Every setting: a flag, an environment variable and a line in `--help`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::store::DatabaseUrl;
+
+/// Yanshu (雁书): an instant-messaging server. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "yanshu", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without it, serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The settings of serving, where no command is given.
+    #[command(flatten)]
+    pub serve: ServeSettings,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve WebSocket clients (the default)
+    Serve(ServeSettings),
+    /// Ask a running server whether it can serve: exit code 0 or 1
+    Health(HealthSettings),
+    /// Users
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// Contacts
+    #[command(subcommand)]
+    Contacts(ContactsCommand),
+}
+
+/// What can be done with users.
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Create or rename users from a CSV file with the columns id,name: all rows or none
+    Import(ImportSettings),
+}
+
+/// What can be done with contacts.
+#[derive(Debug, Subcommand)]
+pub enum ContactsCommand {
+    /// Add or rename contacts from a CSV file with the columns owner,contact,name: all rows or none
+    Import(ImportSettings),
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, Args)]
+pub struct StoreSettings {
+    /// The database: sqlite://PATH
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "sqlite://yanshu.db",
+        value_name = "URL"
+    )]
+    pub database_url: DatabaseUrl,
+    /// How long to wait for a locked database before a request fails
+    #[arg(long, env = "YANSHU_STORE_TIMEOUT", default_value = "5s", value_name = "TIME", value_parser = duration)]
+    pub store_timeout: Duration,
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct ServeSettings {
+    /// Address to listen on
+    #[arg(
+        long,
+        env = "YANSHU_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "IP:PORT"
+    )]
+    pub listen: SocketAddr,
+    /// Where the database is.
+    #[command(flatten)]
+    pub store: StoreSettings,
+    /// Listen beyond loopback although any client may speak for any user
+    #[arg(long, env = "YANSHU_ALLOW_OPEN")]
+    pub allow_open: bool,
+    /// A further Host name to answer to, beside loopback names (may be repeated)
+    #[arg(
+        long,
+        env = "YANSHU_ALLOWED_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub allowed_host: Vec<String>,
+    /// Fill an empty database with HK0001, 张三 (HK0002), 李四 (HK0003) and a conversation
+    #[arg(long, env = "YANSHU_DEMO")]
+    pub demo: bool,
+    /// Largest WebSocket frame, in bytes
+    #[arg(long, env = "YANSHU_MAX_FRAME_SIZE", default_value = "65536", value_name = "BYTES",
+          value_parser = clap::value_parser!(u32).range(1024..=16_777_216))]
+    pub max_frame_size: u32,
+    /// Connections of one user; one more closes the oldest
+    #[arg(
+        long,
+        env = "YANSHU_MAX_DEVICES",
+        default_value = "8",
+        value_name = "N"
+    )]
+    pub max_devices: NonZeroUsize,
+    /// How long a client may take to send its connect frame
+    #[arg(long, env = "YANSHU_CONNECT_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// Time between two pings
+    #[arg(long, env = "YANSHU_PING_INTERVAL", default_value = "25s", value_name = "TIME", value_parser = duration)]
+    pub ping_interval: Duration,
+    /// Close a connection from which no byte came for so long
+    #[arg(long, env = "YANSHU_IDLE_TIMEOUT", default_value = "75s", value_name = "TIME", value_parser = duration)]
+    pub idle_timeout: Duration,
+    /// Cut a connection that takes none of the bytes sent to it for so long
+    #[arg(long, env = "YANSHU_STALL_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub stall_timeout: Duration,
+    /// Threads for sockets [default: one for each core]
+    #[arg(long, env = "YANSHU_WORKERS", value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// Threads that read the database beside the one that writes
+    #[arg(
+        long,
+        env = "YANSHU_STORE_READERS",
+        default_value = "2",
+        value_name = "N"
+    )]
+    pub store_readers: NonZeroUsize,
+}
+
+/// Whom to ask.
+#[derive(Debug, Clone, Args)]
+pub struct HealthSettings {
+    /// The server's address [default: the one it would listen on]
+    #[arg(long, env = "YANSHU_HEALTH_URL", value_name = "URL")]
+    pub url: Option<String>,
+    /// Where the server listens, for when no URL is given
+    #[arg(
+        long,
+        env = "YANSHU_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "IP:PORT"
+    )]
+    pub listen: SocketAddr,
+}
+
+/// What to import, and where.
+#[derive(Debug, Clone, Args)]
+pub struct ImportSettings {
+    /// The CSV file, in UTF-8, with a header line
+    pub file: PathBuf,
+    /// Where the database is.
+    #[command(flatten)]
+    pub store: StoreSettings,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("a time must be longer than 0s".to_owned());
+    }
+    Ok(duration)
+}

@@ -1,0 +1,31 @@
+//! What the server does when its clients, its store or its own process misbehave.
+//!
+//! Every test runs the real binary. Three of them do more when asked by the environment, as `make proof` does:
+//!
+//! | variable | default | what it sets |
+//! |---|---|---|
+//! | `YANSHU_CRASH_ROUNDS` | 5 | how often `crash` kills the server |
+//! | `YANSHU_SLOW_READER` | 20,000 | how many messages wait for the reader of `slow_reader` |
+//! | `YANSHU_SEED` | a fixed one | the seed of the mutations, and of the moments at which `crash` kills |
+
+// In a test, a panic that says what was expected is the right way to fail.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bystanders;
+mod crash;
+mod crash_pair;
+mod flow;
+mod hostile;
+mod hostile_floods;
+mod hostile_http;
+mod hostile_json;
+mod memory;
+mod mutate;
+mod mutations;
+mod observe;
+mod silent_sender;
+mod slow_reader;
+mod store_failure;

@@ -1,0 +1,97 @@
+//! Plain HTTP/1.1 requests to the server, one connection each.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{Server, within};
+
+/// What the server answered to an HTTP request.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The status line and the headers, as they came.
+    pub head: String,
+    /// All that follows the headers.
+    pub body: String,
+}
+
+/// `GET path`, with the Host header that belongs to the server's address.
+pub async fn get(server: &Server, path: &str) -> Response {
+    let host = format!("127.0.0.1:{}", server.port());
+    request(
+        server,
+        &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+    )
+    .await
+}
+
+/// `GET /ws` as a WebSocket upgrade with a Host header of the caller's choice.
+///
+/// Only good for upgrades that are refused: it reads until the server closes the connection.
+pub async fn upgrade_with_host(server: &Server, host: &str) -> Response {
+    request(
+        server,
+        &format!(
+            "GET /ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ),
+    )
+    .await
+}
+
+/// Writes `request` as it is, and reads one response: up to its `Content-Length`, or to the end.
+pub async fn request(server: &Server, request: &str) -> Response {
+    let mut stream = within(
+        "a TCP connection",
+        TcpStream::connect(("127.0.0.1", server.port())),
+    )
+    .await
+    .expect("the server takes TCP connections");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("the request can be written");
+    let mut bytes = Vec::new();
+    within("the whole HTTP response", async {
+        while !is_complete(&bytes) {
+            let mut chunk = [0; 4096];
+            let count = stream
+                .read(&mut chunk)
+                .await
+                .expect("the response can be read");
+            if count == 0 {
+                break;
+            }
+            bytes.extend_from_slice(&chunk[..count]);
+        }
+    })
+    .await;
+    let text = String::from_utf8(bytes).expect("the response is UTF-8");
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .expect("the response has a head");
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Response {
+        status: status.unwrap_or_else(|| panic!("no status code in {head:?}")),
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
+}
+
+/// Whether `bytes` hold a head and as much body as it announces. An upgrade's 101 has no body.
+fn is_complete(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((head, _)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    if head.starts_with("HTTP/1.1 101") {
+        return true;
+    }
+    let announced = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    announced.is_some_and(|length| bytes.len() >= head.len() + 4 + length)
+}
