@@ -83,7 +83,7 @@ impl Application {
         };
         let door = Data::new(Door {
             shared,
-            hosts: OpenHosts::new(&settings.allowed_host),
+            hosts: open_hosts(settings),
             max_frame: settings.max_frame_size as usize,
         });
         let health = Data::new(Health {
@@ -144,6 +144,13 @@ impl Application {
         shut(&handle).await;
         serving.await.map_err(io::Error::other)?
     }
+}
+
+/// The names that were configured: whoever listens on an address means it to be asked for.
+fn open_hosts(settings: &ServeSettings) -> OpenHosts {
+    let mut names = settings.allowed_host.clone();
+    names.push(settings.listen.ip().to_string());
+    OpenHosts::new(&names)
 }
 
 fn start_chat(

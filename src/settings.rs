@@ -150,7 +150,7 @@ pub struct HealthSettings {
 /// What to import, and where.
 #[derive(Debug, Clone, Args)]
 pub struct ImportSettings {
-    /// The CSV file, in UTF-8, with a header line
+    /// The CSV file, in UTF-8; a first line with the names of the columns may be there
     pub file: PathBuf,
     /// Where the database is.
     #[command(flatten)]

@@ -1,4 +1,6 @@
-//! `--demo`: three people and a short conversation in an empty database.
+//! `--demo`: three people and a short conversation, all of it read, in an empty database.
+
+use std::collections::HashMap;
 
 use crate::protocol::{IDS_PER_GRANT, MessageId, MessageKind, Timestamp, UserId};
 use crate::store::{NewMessage, Outcome, Store, StoreError, UserRow, Write};
@@ -37,36 +39,57 @@ pub fn fill(store: &Store) -> Result<(), StoreError> {
         })
         .collect();
     store.import_users(&people, || {})?;
-    for person in &people {
-        converse(store, &person.id)?;
+    converse(store)
+}
+
+/// Has them say what they say, each with IDs granted to them, and all of it be read and known to
+/// be read.
+fn converse(store: &Store) -> Result<(), StoreError> {
+    let mut ids: HashMap<&str, i64> = HashMap::new();
+    for (name, _) in PEOPLE {
+        let leased = store.write(&[Write::Lease(IDS_PER_GRANT)])?;
+        if let (Some(Outcome::Leased(first)), Ok(person)) = (leased.first(), UserId::parse(name)) {
+            store.write(&[Write::Grant(person, *first)])?;
+            ids.insert(name, first.number());
+        }
+    }
+    for (from, to, text) in CONVERSATION {
+        let (Ok(sender), Ok(reader)) = (UserId::parse(from), UserId::parse(to)) else {
+            continue;
+        };
+        let next = ids.entry(from).or_default();
+        let message = MessageId::new(*next);
+        *next += 1;
+        say(store, message, &sender, &reader, text)?;
     }
     Ok(())
 }
 
-/// Has one person say what they say, with IDs granted to them.
-fn converse(store: &Store, person: &UserId) -> Result<(), StoreError> {
-    let leased = store.write(&[Write::Lease(IDS_PER_GRANT)])?;
-    let Some(Outcome::Leased(first)) = leased.first().cloned() else {
-        return Ok(());
+fn say(
+    store: &Store,
+    id: MessageId,
+    sender: &UserId,
+    reader: &UserId,
+    text: &str,
+) -> Result<(), StoreError> {
+    let message = Write::Message(NewMessage {
+        id,
+        from: sender.clone(),
+        to: reader.clone(),
+        kind: MessageKind::Text,
+        text: text.to_owned(),
+        time: Timestamp::now().into_string(),
+        origin: NO_CONNECTION,
+    });
+    let read = Write::Read {
+        reader: reader.clone(),
+        sender: sender.clone(),
+        message: id,
+        origin: NO_CONNECTION,
     };
-    let mut batch = vec![Write::Grant(person.clone(), first)];
-    let said = CONVERSATION
-        .iter()
-        .filter(|(from, _, _)| *from == person.as_str());
-    for (number, (_, to, text)) in said.enumerate() {
-        let (Ok(to), Ok(number)) = (UserId::parse(to), i64::try_from(number)) else {
-            continue;
-        };
-        batch.push(Write::Message(NewMessage {
-            id: MessageId::new(first.number() + number),
-            from: person.clone(),
-            to,
-            kind: MessageKind::Text,
-            text: (*text).to_owned(),
-            time: Timestamp::now().into_string(),
-            origin: NO_CONNECTION,
-        }));
+    let outcomes = store.write(&[message, read])?;
+    if let Some(Outcome::Read { sender_seq, .. }) = outcomes.last() {
+        store.write(&[Write::Told(sender.clone(), *sender_seq)])?;
     }
-    store.write(&batch)?;
     Ok(())
 }

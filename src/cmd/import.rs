@@ -61,18 +61,16 @@ fn read<T>(
     let shown = path.display();
     let text = std::fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-    let header = reader
-        .headers()
-        .map_err(|error| format!("{shown}: {error}"))?;
-    if header.iter().map(str::trim).collect::<Vec<_>>() != columns {
-        return Err(format!(
-            "{shown}: line 1: the first line must be {}",
-            columns.join(",")
-        ));
-    }
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(text);
     let (mut rows, mut complaints) = (Vec::new(), Vec::new());
-    for record in reader.records() {
+    for (number, record) in reader.records().enumerate() {
+        if number == 0 && record.as_ref().is_ok_and(|record| record == columns) {
+            continue; // a header, which a file may have
+        }
         match checked(record, columns, &row) {
             Ok(row) => rows.push(row),
             Err(complaint) => complaints.push(complaint),

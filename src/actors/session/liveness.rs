@@ -1,7 +1,5 @@
 //! Is anybody there? Deadlines, pings, and what a pong tells about receipts.
 
-use std::time::Instant;
-
 use actix::AsyncContext;
 
 use super::{Ctx, Session, State};
@@ -9,10 +7,8 @@ use crate::actors::chat_server::Told;
 use crate::protocol::CloseCode;
 
 /// What a session knows of the other side's life.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Liveness {
-    /// When anything was last heard.
-    last: Instant,
     /// The number of the last ping, which is its payload.
     ping: u64,
     /// The largest number of a receipt that went out.
@@ -23,24 +19,7 @@ pub struct Liveness {
     told: i64,
 }
 
-impl Default for Liveness {
-    fn default() -> Self {
-        Self {
-            last: Instant::now(),
-            ping: 0,
-            receipts: 0,
-            pinged: 0,
-            told: 0,
-        }
-    }
-}
-
 impl Liveness {
-    /// Something arrived.
-    pub fn heard(&mut self) {
-        self.last = Instant::now();
-    }
-
     /// Receipts up to this number went out.
     pub fn receipts(&mut self, upto: i64) {
         self.receipts = self.receipts.max(upto);
@@ -86,9 +65,9 @@ impl Session {
             let limit = this.shared.deadlines.idle;
             // Behind a closed gate nothing can be heard: the client waits for us.
             if !this.pipe.is_open() {
-                this.liveness.heard();
+                this.pipe.hear();
             }
-            match limit.checked_sub(this.liveness.last.elapsed()) {
+            match limit.checked_sub(this.pipe.heard().elapsed()) {
                 Some(left) if !left.is_zero() => this.watch_idle(left, ctx),
                 _ => this.close(CloseCode::Idle, ctx),
             }

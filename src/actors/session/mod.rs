@@ -274,7 +274,6 @@ impl Actor for Session {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Ctx) {
-        self.liveness.heard();
         match item {
             Ok(Message::Text(text)) => self.on_text(&text, ctx),
             Ok(Message::Binary(_)) => self.on_binary(ctx),

@@ -181,7 +181,10 @@ where
             }
             match Pin::new(&mut this.bytes).poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(bytes))) => this.buffer.extend_from_slice(&bytes),
+                Poll::Ready(Some(Ok(bytes))) => {
+                    this.pipe.hear();
+                    this.buffer.extend_from_slice(&bytes);
+                }
                 Poll::Ready(None | Some(Err(_))) => return this.fail(Violation::Disconnected),
             }
         }

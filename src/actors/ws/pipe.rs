@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use futures_core::Stream;
 
@@ -24,6 +25,8 @@ pub struct Pipe {
     open: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     violation: Cell<Option<Violation>>,
+    /// When any byte last arrived.
+    heard: Cell<Instant>,
     /// The session waits until what it wrote has gone out.
     waiting: Cell<bool>,
     /// All that was written before has gone out.
@@ -37,6 +40,7 @@ impl Pipe {
             open: Cell::new(true),
             reader: RefCell::default(),
             violation: Cell::default(),
+            heard: Cell::new(Instant::now()),
             waiting: Cell::default(),
             drained: Cell::default(),
         }
@@ -61,6 +65,16 @@ impl Pipe {
             self.reader.replace(Some(cx.waker().clone()));
         }
         self.is_open()
+    }
+
+    /// Notes that something arrived.
+    pub fn hear(&self) {
+        self.heard.set(Instant::now());
+    }
+
+    /// When any byte last arrived, part of a frame or not.
+    pub fn heard(&self) -> Instant {
+        self.heard.get()
     }
 
     pub(super) fn fail(&self, violation: Violation) {
