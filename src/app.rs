@@ -31,6 +31,8 @@ const PAGES_KIB: usize = 32 * 1024;
 /// Largest buffer for answers that a socket has in the kernel.
 const SEND_BUFFER: usize = 256 * 1024;
 const BACKLOG: i32 = 4096;
+/// How long a closed connection may stay for the client to read the last frame and close in turn.
+const LINGER: Duration = Duration::from_secs(1);
 /// How long sessions may take to say goodbye, and then the store to finish.
 const GOODBYE: Duration = Duration::from_secs(5);
 const FINISH: Duration = Duration::from_secs(3);
@@ -104,7 +106,7 @@ impl Application {
         .on_connect(move |io, data| register(&links, io, data))
         .tcp_nodelay(true)
         .client_request_timeout(settings.connect_timeout)
-        .client_disconnect_timeout(Duration::from_secs(3))
+        .client_disconnect_timeout(LINGER)
         .shutdown_timeout(1)
         .disable_signals();
         if let Some(workers) = settings.workers {

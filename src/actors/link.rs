@@ -28,7 +28,18 @@ pub struct Link {
     ended: AtomicU64,
 }
 
+/// Receive buffer of a WebSocket in the kernel. actix-http reads all that is there into a buffer
+/// that it never gives back: what is there must be little.
+const RECEIVE_BUFFER: usize = 32 * 1024;
+
 impl Link {
+    /// The connection is a WebSocket from now on: small messages, and many of them idle.
+    pub fn upgraded(&self) {
+        if let Err(error) = self.socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+            log::debug!("the receive buffer stays as it is: {error}");
+        }
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
@@ -44,6 +55,11 @@ impl Link {
     /// The connection asks for more: the socket took what it was given.
     pub fn took(&self) {
         self.blocked.store(0, Ordering::Relaxed);
+    }
+
+    /// Tells the client that nothing more will come.
+    pub fn finish(&self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// The session is over.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::HOST;
+use actix_web::http::header::{HOST, SEC_WEBSOCKET_VERSION};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
@@ -11,6 +11,9 @@ use crate::actors::session::{Session, Shared};
 use crate::actors::ws;
 use crate::auth::OpenHosts;
 use crate::chat::ConnectionId;
+
+/// The one version of the protocol there is (RFC 6455 §4.1). actix would take drafts of it, too.
+const VERSION: &str = "13";
 
 /// What the upgrade needs to know.
 #[derive(Clone)]
@@ -33,6 +36,13 @@ pub async fn upgrade(
     if !host.is_some_and(|host| door.hosts.allows(host)) {
         let text = "this server answers to loopback names only (see --allowed-host)\n";
         return Ok(HttpResponse::Forbidden().body(text));
+    }
+    let version = request.headers().get(SEC_WEBSOCKET_VERSION);
+    if version.is_some_and(|version| version != VERSION) {
+        let mut answer = HttpResponse::UpgradeRequired();
+        return Ok(answer
+            .insert_header((SEC_WEBSOCKET_VERSION, VERSION))
+            .finish());
     }
     if *door.shared.leaving.borrow() {
         return Ok(HttpResponse::ServiceUnavailable().body("going away\n"));

@@ -16,11 +16,12 @@ const CONNECTIONS: u64 = 2_000;
 /// The default `--max-frame-size`.
 const FRAME_LIMIT: usize = 64 * 1024;
 
-/// What a connection may cost beside the frame: its actor, its buffers, and what the allocator makes of them.
-const FIXED_KIB: u64 = 64;
+/// What a connection may cost beside the frame: the read buffer of actix-http, which grows to
+/// 128 KiB when a client is faster than its reader, the actor, and what the allocator makes of it.
+const FIXED_KIB: u64 = 144;
 
 /// How many rounds of connections come one after another.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// How many connections this process and the server can each have, up to [`CONNECTIONS`].
 fn possible_connections() -> u64 {
@@ -71,9 +72,10 @@ async fn unfinished_frames_cost_no_more_than_themselves_and_nothing_once_they_ar
         growth <= bound,
         "{connections} unfinished frames took {growth} KiB, more than {bound} KiB"
     );
-    let (first, last) = (peaks[0], peaks[ROUNDS - 1]);
+    // The allocator's holes fill up over the first rounds; after that, nothing more is taken.
+    let (last_but_one, last) = (peaks[ROUNDS - 2], peaks[ROUNDS - 1]);
     assert!(
-        last <= first + first / 4,
+        last <= last_but_one + last_but_one / 20,
         "each round takes more than the one before: {peaks:?} KiB"
     );
     bystanders.stop().await;

@@ -64,6 +64,7 @@ impl<S> FrameGuard<S> {
         let length =
             usize::try_from(header.header + header.payload).map_err(|_| Violation::TooLarge)?;
         if self.buffer.len() < length {
+            self.grow_to(length);
             return Ok(None);
         }
         self.fragments = total;
@@ -73,6 +74,15 @@ impl<S> FrameGuard<S> {
             self.buffer = BytesMut::new();
         }
         Ok(Some(frame))
+    }
+
+    /// Makes room for the rest of a frame and no more: left to itself, the buffer would double.
+    fn grow_to(&mut self, length: usize) {
+        if self.buffer.capacity() < length {
+            let mut exact = BytesMut::with_capacity(length);
+            exact.extend_from_slice(&self.buffer);
+            self.buffer = exact;
+        }
     }
 
     /// Holds a header against the limits; returns what `fragments` is after its frame.

@@ -35,6 +35,7 @@ pub fn start(
     make: impl FnOnce(Rc<Pipe>) -> Session,
 ) -> Result<HttpResponse, Error> {
     let mut response = actors_ws::handshake(request)?;
+    link.upgraded();
     let pipe = Rc::new(Pipe::new());
     let guard = guard::FrameGuard::new(payload, Rc::clone(&pipe), max_frame);
     let codec = Codec::new().max_size(max_frame);

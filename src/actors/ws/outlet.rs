@@ -21,6 +21,8 @@ const PIECE: usize = 16 * 1024;
 pub struct Outlet<S> {
     frames: Pin<Box<S>>,
     rest: Bytes,
+    /// Nothing more will come.
+    ended: bool,
     pipe: Rc<Pipe>,
     link: Arc<Link>,
 }
@@ -30,6 +32,7 @@ impl<S> Outlet<S> {
         Self {
             frames: Box::pin(frames),
             rest: Bytes::new(),
+            ended: false,
             pipe,
             link,
         }
@@ -45,11 +48,24 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         this.link.took();
+        if this.ended {
+            // The connection wrote its last bytes since the poll before.
+            this.link.finish();
+            return Poll::Ready(None);
+        }
         if this.rest.is_empty() {
             // The session is polled only here: when everything before has gone out.
             this.pipe.set_drained();
             match ready!(this.frames.as_mut().poll_next(cx)) {
                 Some(Ok(bytes)) => this.rest = bytes,
+                None if this.pipe.client_closed() => {
+                    // The handshake is over with our last bytes. Without this the client would
+                    // wait for the end of the connection, and we, in actix-http, for the client.
+                    this.link.over();
+                    this.ended = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 end => {
                     this.link.over();
                     return Poll::Ready(end);
