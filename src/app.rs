@@ -70,7 +70,7 @@ impl Application {
         let store_state = StoreState::default();
         let chat = start_chat(settings, writer, &readers, store_state.clone());
         let sessions = Arc::new(AtomicUsize::new(0));
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             chat: chat.clone(),
             readers: readers.clone(),
             budget: Budget::new(BUDGET_BYTES),
@@ -82,7 +82,7 @@ impl Application {
                 ping: settings.ping_interval,
                 idle: settings.idle_timeout,
             },
-        };
+        });
         let door = Data::new(Door {
             shared,
             hosts: open_hosts(settings),
@@ -134,7 +134,11 @@ impl Application {
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let handle = self.server.handle();
         let serving = actix_web::rt::spawn(self.server);
-        stop.await;
+        let died = died(self.chat.clone());
+        tokio::select! {
+            () = stop => {}
+            () = died => return Err(io::Error::other("the ChatServer died; see the log")),
+        }
         // Red first, so that load balancers look elsewhere; then the goodbyes; then the store.
         self.leave.send_replace(true);
         goodbye(&self.sessions).await;
@@ -168,6 +172,13 @@ fn start_chat(
     ChatServer::start_in_arbiter(&arbiter.handle(), move |_| {
         ChatServer::new(writer, reader, store_state, devices)
     })
+}
+
+/// Ready when the ChatServer is gone: a process without it must not go on accepting connections.
+async fn died(chat: Addr<ChatServer>) {
+    while chat.connected() {
+        sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// Listens with a send buffer of bounded size, which accepted sockets inherit: what a client does

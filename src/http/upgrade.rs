@@ -19,7 +19,7 @@ const VERSION: &str = "13";
 #[derive(Clone)]
 pub struct Door {
     /// Passed on to each session.
-    pub shared: Shared,
+    pub shared: Arc<Shared>,
     /// Which `Host`s are answered.
     pub hosts: OpenHosts,
     /// The largest frame, in bytes of payload.
@@ -51,7 +51,7 @@ pub async fn upgrade(
     let Some(link) = request.conn_data::<Arc<Link>>().cloned() else {
         return Ok(HttpResponse::ServiceUnavailable().body("no descriptor left\n"));
     };
-    let shared = door.shared.clone();
+    let shared = Arc::clone(&door.shared);
     ws::start(&request, payload, link, door.max_frame, |pipe| {
         Session::new(new_connection(), shared, pipe)
     })

@@ -116,8 +116,8 @@ fn action_number(field: &Field<'_>) -> Result<i64, Refusal> {
     let number = match field {
         Field::Absent => return Err(missing("action")),
         Field::Integer(number) => Some(*number),
-        Field::Text(text) => text.parse().ok(),
-        Field::Other => None,
+        Field::Text(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        Field::Text(_) | Field::Other => None,
     };
     number.ok_or_else(|| bad("action is no number"))
 }

@@ -72,7 +72,7 @@ impl Batcher {
     }
 
     /// The next batch, unless one is in flight or there is nothing to do.
-    fn take(&mut self) -> Option<(Vec<(Job, bool)>, Vec<Write>)> {
+    fn take(&mut self) -> Option<Batch> {
         if self.in_flight || self.next.is_empty() {
             return None;
         }
@@ -95,14 +95,21 @@ impl Batcher {
             writes.extend(write);
         }
         self.in_flight = true;
-        Some((jobs, writes))
+        Some(Batch { jobs, writes })
     }
+}
+
+/// A batch on its way to the store.
+struct Batch {
+    /// What to do with each outcome, and whether it has one: a refusal writes nothing.
+    jobs: Vec<(Job, bool)>,
+    writes: Vec<Write>,
 }
 
 impl ChatServer {
     /// Sends the next batch to the store, where none is in flight.
     pub(super) fn write_next(&mut self, ctx: &mut Context<Self>) {
-        let Some((jobs, writes)) = self.batcher.take() else {
+        let Some(Batch { jobs, writes }) = self.batcher.take() else {
             return;
         };
         // The future lives in this actor: dropping it would cancel the batch silently.

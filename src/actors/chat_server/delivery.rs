@@ -13,7 +13,9 @@ impl ChatServer {
     /// The device with this connection, which will be flushed; `None` where it is gone.
     fn touch(&mut self, connection: ConnectionId) -> Option<&mut Device> {
         let device = self.devices.get_mut(&connection)?;
-        self.touched.push(connection);
+        if device.list() {
+            self.touched.push(connection);
+        }
         Some(device)
     }
 
@@ -47,7 +49,7 @@ impl ChatServer {
         {
             device.session.do_send(Kick(CloseCode::Replaced));
         }
-        self.touched.push(connection);
+        self.touch(connection);
     }
 
     /// Routes a message, or answers why it was not stored.
@@ -66,9 +68,9 @@ impl ChatServer {
                 recipient_seq,
             } => {
                 let ack = status(1);
-                self.to_sender(connection, from, sender_seq, from == to, &frame, &ack);
+                self.offer_to_sender(connection, from, sender_seq, from == to, &frame, &ack);
                 if from != to {
-                    self.to_all(to, recipient_seq, |_, device| device.put(frame.clone()));
+                    self.offer(to, recipient_seq, |_, device| device.put(frame.clone()));
                 }
             }
             Outcome::Known { status: known } => self.answer(connection, Some(status(known))),
@@ -81,7 +83,7 @@ impl ChatServer {
 
     /// The sender's devices: the sending one gets its answer (after the frame, where it is to
     /// oneself), the others the frame and then the status.
-    fn to_sender(
+    fn offer_to_sender(
         &mut self,
         origin: ConnectionId,
         sender: &UserId,
@@ -90,7 +92,7 @@ impl ChatServer {
         frame: &ByteString,
         ack: &ByteString,
     ) {
-        self.to_all(sender, seq, |connection, device| {
+        self.offer(sender, seq, |connection, device| {
             let own = connection == origin;
             if !own || to_oneself {
                 device.put(frame.clone());
@@ -104,7 +106,7 @@ impl ChatServer {
 
     /// Offers a number of a user's timeline to each of their devices; those that take it now get
     /// what `put` puts, the others will read it from the store.
-    fn to_all(&mut self, user: &UserId, seq: i64, mut put: impl FnMut(ConnectionId, &mut Device)) {
+    fn offer(&mut self, user: &UserId, seq: i64, mut put: impl FnMut(ConnectionId, &mut Device)) {
         for connection in self.routes.of(user) {
             let Some(device) = self.devices.get_mut(connection) else {
                 continue;
@@ -113,7 +115,9 @@ impl ChatServer {
                 put(*connection, device);
             }
             // Flushed even where it took nothing: a device that fell behind starts to catch up.
-            self.touched.push(*connection);
+            if device.list() {
+                self.touched.push(*connection);
+            }
         }
     }
 
@@ -132,12 +136,12 @@ impl ChatServer {
                 reader_seq,
             } => {
                 let frame = render::status(reader.as_str(), sender.as_str(), message, 2);
-                self.to_all(sender, sender_seq, |_, device| {
+                self.offer(sender, sender_seq, |_, device| {
                     device.put(frame.clone());
                     device.receipt(sender_seq);
                 });
                 if reader != sender {
-                    self.to_all(reader, reader_seq, |other, device| {
+                    self.offer(reader, reader_seq, |other, device| {
                         if other != connection {
                             device.put(frame.clone());
                         }

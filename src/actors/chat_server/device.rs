@@ -22,6 +22,8 @@ pub struct Device {
     pub cursor: Option<Cursor>,
     /// What the next push will carry.
     outgoing: Push,
+    /// Whether the device is among those to flush.
+    listed: bool,
 }
 
 impl Device {
@@ -33,7 +35,13 @@ impl Device {
             pushed: 0,
             cursor: None,
             outgoing: Push::default(),
+            listed: false,
         }
+    }
+
+    /// Notes that the device is to be flushed; false where that was noted before.
+    pub fn list(&mut self) -> bool {
+        !std::mem::replace(&mut self.listed, true)
     }
 
     /// Puts a frame into the next push.
@@ -65,6 +73,7 @@ impl Device {
 
     /// Sends what was put together.
     pub fn flush(&mut self) {
+        self.listed = false;
         if self.outgoing.is_empty() {
             return;
         }

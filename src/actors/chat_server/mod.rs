@@ -196,7 +196,8 @@ impl ChatServer {
     }
 
     fn retry(&mut self, ctx: &mut Context<Self>) {
-        if self.store_state.is_failing() {
+        // One question at a time: a store that hangs is not asked ever more often.
+        if self.store_state.is_failing() && self.batcher.is_idle() {
             self.enqueue(Job::Unasked, Some(Write::Probe), ctx);
             self.hand_out_ids(ctx);
         }

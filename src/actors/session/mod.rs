@@ -46,7 +46,6 @@ const IN_HAND_MAX: usize = 1024 * 1024;
 const REQUEST_OVERHEAD: usize = 512;
 
 /// What all sessions share.
-#[derive(Clone)]
 pub struct Shared {
     /// Where requests go.
     pub chat: Addr<ChatServer>,
@@ -90,7 +89,7 @@ enum State {
 /// See the module.
 pub struct Session {
     connection: ConnectionId,
-    shared: Shared,
+    shared: Arc<Shared>,
     pipe: Rc<Pipe>,
     flow: Arc<Flow>,
     state: State,
@@ -105,7 +104,7 @@ type Ctx = WebsocketContext<Session>;
 
 impl Session {
     /// A session for a socket that was just upgraded.
-    pub fn new(connection: ConnectionId, shared: Shared, pipe: Rc<Pipe>) -> Self {
+    pub fn new(connection: ConnectionId, shared: Arc<Shared>, pipe: Rc<Pipe>) -> Self {
         Self {
             connection,
             shared,

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn guard(max: usize) -> FrameGuard<()> {
-        FrameGuard::new((), Rc::new(Pipe::new()), max)
+        FrameGuard::new((), Rc::new(Pipe::default()), max)
     }
 
     fn feed(guard: &mut FrameGuard<()>, bytes: &[u8]) -> Result<Option<usize>, Violation> {

@@ -36,7 +36,7 @@ pub fn start(
 ) -> Result<HttpResponse, Error> {
     let mut response = actors_ws::handshake(request)?;
     link.upgraded();
-    let pipe = Rc::new(Pipe::new());
+    let pipe = Rc::new(Pipe::default());
     let guard = guard::FrameGuard::new(payload, Rc::clone(&pipe), max_frame);
     let codec = Codec::new().max_size(max_frame);
     let session = make(Rc::clone(&pipe));

@@ -34,9 +34,9 @@ pub struct Pipe {
     drained: Cell<bool>,
 }
 
-impl Pipe {
+impl Default for Pipe {
     /// A pipe with its gate open.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             open: Cell::new(true),
             reader: RefCell::default(),
@@ -47,7 +47,9 @@ impl Pipe {
             drained: Cell::default(),
         }
     }
+}
 
+impl Pipe {
     /// Opens or closes the gate: while it is closed, no frame is read, and TCP slows the client.
     pub fn set_open(&self, open: bool) {
         self.open.set(open);
