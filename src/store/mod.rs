@@ -11,6 +11,8 @@ mod history;
 mod ids;
 mod import;
 mod messages;
+#[cfg(test)]
+mod plans;
 mod receipts;
 mod schema;
 mod timeline;

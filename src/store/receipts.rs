@@ -98,6 +98,9 @@ pub fn load(
     user: i64,
     seqs: &[i64],
 ) -> QueryResult<HashMap<i64, StoredReceipt>> {
+    if seqs.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<(i64, i64, i64, i64, i64)> = receipts::table
         .inner_join(messages::table.on(messages::id.eq(receipts::message_id)))
         .filter(receipts::user_id.eq(user))

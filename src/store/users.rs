@@ -123,6 +123,9 @@ pub fn logins(
     let mut ids: Vec<i64> = ids.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<(i64, String)> = users::table
         .filter(users::id.eq_any(ids))
         .select((users::id, users::login))

@@ -10,6 +10,7 @@
 mod support;
 
 mod bodies;
+mod catching_up;
 mod common;
 mod connecting;
 mod contacts;

@@ -89,7 +89,7 @@ impl<S> FrameGuard<S> {
     fn check(&self, header: Header) -> Result<u64, Violation> {
         let is_control = header.opcode >= 8;
         if is_control {
-            if !header.fin || header.payload > CONTROL_MAX {
+            if !header.fin {
                 return Err(Violation::Malformed);
             }
             return Ok(self.fragments);
@@ -126,6 +126,9 @@ fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let reserved = first & 0x70 != 0 || !matches!(opcode, 0..=2 | 8..=10);
     let masked = second & 0x80 != 0;
     if reserved || !masked {
+        return Err(Violation::Malformed);
+    }
+    if opcode >= 8 && u64::from(second & 0x7f) > CONTROL_MAX {
         return Err(Violation::Malformed);
     }
     let (extra, payload) = match second & 0x7f {
