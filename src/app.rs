@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::actors::chat_server::{ChatServer, Finish, StoreState};
 use crate::actors::db_executor::{DbExecutor, WriteBatch};
+use crate::actors::flow::Untaken;
 use crate::actors::link::Links;
 use crate::actors::session::{Deadlines, Shared};
 use crate::auth::OpenHosts;
@@ -74,6 +75,7 @@ impl Application {
             chat: chat.clone(),
             readers: readers.clone(),
             budget: Budget::new(BUDGET_BYTES),
+            untaken: Untaken::default(),
             pages: Arc::new(Semaphore::new(PAGES_KIB)),
             leaving: leaving.clone(),
             count: Arc::clone(&sessions),
@@ -105,6 +107,8 @@ impl Application {
         })
         .on_connect(move |io, data| register(&links, io, data))
         .tcp_nodelay(true)
+        // A session is polled only when all it wrote before has gone: see `actors::ws`.
+        .h1_write_buffer_size(1)
         .client_request_timeout(settings.connect_timeout)
         .client_disconnect_timeout(LINGER)
         .shutdown_timeout(1)
@@ -137,7 +141,11 @@ impl Application {
         let died = died(self.chat.clone());
         tokio::select! {
             () = stop => {}
-            () = died => return Err(io::Error::other("the ChatServer died; see the log")),
+            () = died => {
+                self.leave.send_replace(true);
+                goodbye(&self.sessions).await;
+                return Err(io::Error::other("the ChatServer died; see the log"));
+            }
         }
         // Red first, so that load balancers look elsewhere; then the goodbyes; then the store.
         self.leave.send_replace(true);

@@ -11,7 +11,8 @@ CREATE TABLE users (
 -- One row: the next message ID that no node has leased yet.
 CREATE TABLE id_allocation (
     id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
-    next BIGINT NOT NULL
+    next BIGINT NOT NULL,
+    probes BIGINT NOT NULL DEFAULT 0     -- counted up to show that the store can commit
 );
 INSERT INTO id_allocation (id, next) VALUES (1, 1);
 

@@ -14,6 +14,9 @@ use crate::protocol::render::{self, MessageView};
 use crate::protocol::{ErrorCode, HistoryQuery, MAX_PAGE_BYTES, Refusal, UserId};
 use crate::store::{Event, Fetch, Outcome, PageQuery, Store, StoreError, StoredMessage, Write};
 
+/// A part of a backlog ends at so many bytes of frames, or with its first message.
+const PART_BYTES: usize = 128 * 1024;
+
 /// A thread of the store.
 pub struct DbExecutor {
     store: Store,
@@ -73,6 +76,25 @@ pub struct Part {
     pub complete: bool,
 }
 
+impl Part {
+    /// Leaves off what passes [`PART_BYTES`], but keeps one entry: escaped, a text can be six
+    /// times as long as in the store.
+    fn cut(&mut self) {
+        let mut bytes = 0;
+        let fitting = self.entries.iter().take_while(|entry| {
+            let first = bytes == 0;
+            bytes += entry.message.as_ref().map_or(0, |m| m.len()) + 1;
+            first || bytes <= PART_BYTES
+        });
+        let fitting = fitting.count();
+        if fitting < self.entries.len() {
+            self.entries.truncate(fitting);
+            self.upto = self.entries.last().map_or(self.upto, |entry| entry.seq);
+            self.complete = false;
+        }
+    }
+}
+
 /// A number of a timeline, as frames.
 pub struct PartEntry {
     /// The number.
@@ -101,13 +123,15 @@ impl Handler<FetchPart> for DbExecutor {
             | Fetch::Receipts { user, .. }
             | Fetch::Timeline { user, .. }) = &fetch;
             let entries = fetched.entries.into_iter();
-            Ok(Part {
+            let mut part = Part {
                 entries: entries
                     .map(|entry| part_entry(user, entry.seq, entry.event, following))
                     .collect(),
                 upto: fetched.upto,
                 complete: fetched.complete,
-            })
+            };
+            part.cut();
+            Ok(part)
         })
     }
 }

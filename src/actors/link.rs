@@ -16,6 +16,9 @@ use socket2::{SockRef, Socket};
 
 /// A connection that is over has so long to send its last bytes and go.
 const LINGER: Duration = Duration::from_secs(10);
+/// A connection may take so many times as long to take one page as to take nothing: a client that
+/// drips would else hold its page, which others wait for, as long as it likes.
+const DRIPS: u32 = 4;
 
 /// A connection's handle. The server's side of the connection holds the only lasting reference.
 #[derive(Debug)]
@@ -24,6 +27,9 @@ pub struct Link {
     born: Instant,
     /// Milliseconds after `born`, plus one, since when the socket takes nothing; 0: it does.
     blocked: AtomicU64,
+    /// Milliseconds after `born`, plus one, since when the socket works on what the session wrote
+    /// last; 0: all has gone out.
+    busy: AtomicU64,
     /// Milliseconds after `born`, plus one, when the last byte was handed over; 0: not yet.
     ended: AtomicU64,
 }
@@ -52,9 +58,17 @@ impl Link {
             .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// The connection asks for more: the socket took what it was given.
-    pub fn took(&self) {
+    /// The session wrote something, which now goes out piece by piece.
+    pub fn started(&self) {
+        self.busy.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// The connection asks for more: the socket took the piece it was given, and with it `all`.
+    pub fn took(&self, all: bool) {
         self.blocked.store(0, Ordering::Relaxed);
+        if all {
+            self.busy.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Tells the client that nothing more will come.
@@ -76,7 +90,9 @@ impl Link {
             0 => false,
             since => u128::from(self.now().saturating_sub(since)) >= limit.as_millis(),
         };
-        for_longer(&self.blocked, stall) || for_longer(&self.ended, LINGER.min(stall))
+        for_longer(&self.blocked, stall)
+            || for_longer(&self.busy, stall * DRIPS)
+            || for_longer(&self.ended, LINGER.min(stall))
     }
 
     /// Resets the connection: nothing more is sent, and what is buffered is thrown away.
@@ -104,6 +120,7 @@ impl Links {
             socket: SockRef::from(stream).try_clone()?,
             born: Instant::now(),
             blocked: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
             ended: AtomicU64::new(0),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);

@@ -1,9 +1,10 @@
 //! Who may speak to this server at all.
 //!
 //! Without tokens the server is **open**: it believes any `fromId`. So it serves only this machine
-//! (DESIGN §6), unless its owner says otherwise: it listens on loopback, and the `Host` that a
-//! browser names must be loopback too, or one that was configured. Else any page on the Internet
-//! could point a name of its own at 127.0.0.1 and speak for the person who visits it.
+//! unless its owner says otherwise: it listens on loopback, and the `Host` that a
+//! browser names must be loopback too, or one that was configured, and so must the `Origin` of the
+//! page. Else any page on the Internet could open a WebSocket to 127.0.0.1, or point a name of its
+//! own there, and speak for the person who visits it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,6 +21,13 @@ impl OpenHosts {
         Self {
             configured: lower.collect(),
         }
+    }
+
+    /// Whether a page of this `Origin` (RFC 6454 §7) may speak to the server. Browsers let any page
+    /// open a WebSocket to anywhere, and say only where the page is from.
+    pub fn allows_origin(&self, header: &str) -> bool {
+        let host = header.split_once("://").map(|(_, host)| host);
+        host.is_some_and(|host| self.allows(host))
     }
 
     /// Whether this `Host` header (RFC 9110 §7.2, with or without a port) may be answered.
@@ -87,6 +95,27 @@ mod tests {
             "127.0.0.1.evil.example",
         ] {
             assert!(!hosts.allows(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_cannot_speak_for_its_visitor() {
+        let hosts = OpenHosts::new(&["chat.example".to_owned()]);
+        for origin in [
+            "http://localhost:3000",
+            "http://127.0.0.1:8080",
+            "https://chat.example",
+        ] {
+            assert!(hosts.allows_origin(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "https://evil.example",
+            "https://localhost.evil.example",
+            "localhost",
+        ] {
+            assert!(!hosts.allows_origin(origin), "{origin}");
         }
     }
 

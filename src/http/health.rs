@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Health {
     /// Asked for a row.
     pub readers: Addr<DbExecutor>,
-    /// Whether the last transaction failed.
+    /// Whether the store can commit.
     pub store_state: StoreState,
     /// True when the server is going away.
     pub leaving: watch::Receiver<bool>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{HOST, SEC_WEBSOCKET_VERSION};
+use actix_web::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_VERSION};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
@@ -35,6 +35,14 @@ pub async fn upgrade(
     let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
     if !host.is_some_and(|host| door.hosts.allows(host)) {
         let text = "this server answers to loopback names only (see --allowed-host)\n";
+        return Ok(HttpResponse::Forbidden().body(text));
+    }
+    let origin = request
+        .headers()
+        .get(ORIGIN)
+        .map(|o| o.to_str().unwrap_or_default());
+    if origin.is_some_and(|origin| !door.hosts.allows_origin(origin)) {
+        let text = "this server answers to pages of its own only (see --allowed-host)\n";
         return Ok(HttpResponse::Forbidden().body(text));
     }
     let version = request.headers().get(SEC_WEBSOCKET_VERSION);

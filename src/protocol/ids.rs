@@ -1,4 +1,4 @@
-//! User IDs and message IDs, as DESIGN §1 defines them.
+//! User IDs and message IDs, in the one way each is written.
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::field::{Field, Object};
+use super::field::{Field, Nested};
 use super::frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request};
 use super::{ErrorCode, MAX_MESSAGE_BYTES, MessageId, Refusal, Timestamp, UserId};
 
@@ -25,7 +25,7 @@ struct RawFrame<'a> {
     #[serde(borrow)]
     to_id: Field<'a>,
     #[serde(borrow)]
-    chat_msg: Option<Object<RawMessage<'a>>>,
+    chat_msg: Nested<RawMessage<'a>>,
     #[serde(borrow)]
     base_msg_id: Field<'a>,
     #[serde(borrow)]
@@ -56,9 +56,10 @@ struct RawMessage<'a> {
 /// # Errors
 /// A [`Refusal`] that carries the action and, where the frame has a readable one, the message ID.
 pub fn parse(text: &str, user: Option<&UserId>) -> Result<Frame, Refusal> {
-    let raw =
-        serde_json::from_str::<Object<RawFrame<'_>>>(text).map_err(|error| not_a_frame(&error))?;
-    let raw = raw.0;
+    let value = serde_json::from_str(text).map_err(|error| not_a_frame(&error))?;
+    let Nested::Object::<RawFrame<'_>>(raw) = value else {
+        return Err(bad("a frame is a JSON object"));
+    };
     let number = action_number(&raw.action)?;
     read(&raw, number, user).map_err(|refusal| {
         let refusal = refusal.on(number);
@@ -127,7 +128,10 @@ fn meant(raw: &RawFrame<'_>, action: i64) -> Option<MessageId> {
     let field = if action == i64::from(Action::History) {
         &raw.base_msg_id
     } else {
-        &raw.chat_msg.as_ref()?.0.id
+        match &raw.chat_msg {
+            Nested::Object(message) => &message.id,
+            Nested::Absent | Nested::Other => return None,
+        }
     };
     match field {
         Field::Text(text) => MessageId::parse(text).ok(),
@@ -161,8 +165,9 @@ fn message_id(field: &Field<'_>, name: &str) -> Result<MessageId, Refusal> {
 
 fn chat_msg<'a, 'b>(raw: &'a RawFrame<'b>) -> Result<&'a RawMessage<'b>, Refusal> {
     match &raw.chat_msg {
-        Some(Object(message)) => Ok(message),
-        None => Err(missing("chatMsg")),
+        Nested::Object(message) => Ok(message),
+        Nested::Absent => Err(missing("chatMsg")),
+        Nested::Other => Err(bad("chatMsg is no object")),
     }
 }
 

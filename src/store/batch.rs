@@ -4,6 +4,8 @@
 //! reading, which number of whose timeline each thing gets. They are checked inside the
 //! transaction that writes, so that no two of them can both be true of one ID.
 
+use std::collections::HashSet;
+
 use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
 
@@ -12,6 +14,9 @@ use super::messages::{self, NewRow, READ, UNREAD};
 use super::users::Working;
 use super::{StoreError, ids, now, receipts, timeline};
 use crate::protocol::{MessageId, MessageKind, UserId};
+
+/// A connect looks at few receipts more than these that were told to nobody.
+const RECEIPTS_LOOKED_AT: i64 = 1_000;
 
 /// Something to write.
 #[derive(Debug, Clone)]
@@ -127,13 +132,13 @@ pub fn apply(
     batch: &[Write],
     recent: &Recent,
 ) -> Result<Vec<Outcome>, StoreError> {
-    let mut acquainted = Vec::new();
+    let mut acquainted = HashSet::new();
     let outcomes = connection.immediate_transaction(|connection| {
         let mut writing = Writing {
             connection,
             working: Working::default(),
             recent,
-            acquainted: Vec::new(),
+            acquainted: HashSet::new(),
         };
         let outcomes = batch.iter().map(|write| writing.one(write));
         let outcomes = outcomes.collect::<QueryResult<Vec<_>>>()?;
@@ -149,7 +154,7 @@ struct Writing<'a> {
     connection: &'a mut SqliteConnection,
     working: Working,
     recent: &'a Recent,
-    acquainted: Vec<(i64, i64)>,
+    acquainted: HashSet<(i64, i64)>,
 }
 
 impl Writing<'_> {
@@ -182,6 +187,11 @@ impl Writing<'_> {
         let (head, told) = state.map_or((0, 0), |s| (s.timeline, s.told));
         let unread = timeline::any_unread(self.connection, id)?;
         let untold = receipts::any_after(self.connection, id, told)?;
+        if !untold && head - told > RECEIPTS_LOOKED_AT {
+            // Who reads and writes nothing has receipts of their own reading alone: none of them
+            // is looked at again.
+            self.working.change(user, |state| state.told = head);
+        }
         Ok(Outcome::Connected(Connected {
             head,
             told,
@@ -258,7 +268,7 @@ impl Writing<'_> {
         if !self.recent.holds((lo, hi)) && !self.acquainted.contains(&(lo, hi)) {
             let (from, to) = ((&new.from, sender), (&new.to, recipient));
             contacts::acquaint(self.connection, &mut self.working, from, to)?;
-            self.acquainted.push((lo, hi));
+            self.acquainted.insert((lo, hi));
         }
         Ok(Outcome::Stored {
             sender_seq,

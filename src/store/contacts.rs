@@ -12,7 +12,7 @@ use super::schema::{contacts, users as users_table};
 use super::users::{self, Working};
 use crate::protocol::UserId;
 
-/// Up to this many contacts a user gets by messages alone (DESIGN §1).
+/// Up to this many contacts a user gets by messages alone.
 pub const AUTOMATIC_CONTACTS_MAX: i64 = 5_000;
 
 /// How many pairs are remembered as contacts already; beyond, the memory starts anew.

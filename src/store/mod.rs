@@ -1,7 +1,7 @@
 //! What lasts: users, messages, receipts, contacts and ID grants, in diesel.
 //!
 //! [`Store`] is the only door. All writing goes through [`Store::write`], one batch after another
-//! in one transaction each (DESIGN §4, group commit); reading happens beside it, on connections of
+//! in one transaction each (group commit, `docs/ARCHITECTURE.md`); reading happens beside it, on connections of
 //! its own, and sees exactly what is committed and synced. Nothing here knows of actors or frames.
 
 mod batch;

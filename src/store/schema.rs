@@ -16,6 +16,7 @@ diesel::table! {
     id_allocation (id) {
         id -> BigInt,
         next -> BigInt,
+        probes -> BigInt,
     }
 }
 

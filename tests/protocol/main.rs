@@ -1,7 +1,7 @@
 //! The protocol, over a real socket to the real server: every action, every refusal, and what a
 //! client may rely on between them.
 //!
-//! The frames themselves come from the seed document; what it leaves open, `DESIGN.md` decides.
+//! The frames themselves come from the seed document; what it leaves open, `docs/PROTOCOL.md` says.
 
 // In a test, a panic that says what was expected is the right way to fail.
 #![allow(clippy::unwrap_used, clippy::expect_used)]

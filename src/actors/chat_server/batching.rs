@@ -3,6 +3,8 @@
 //! There is no timer. Alone, a message goes to the store at once; under load, batches grow by
 //! themselves to what one sync can carry.
 
+use std::collections::VecDeque;
+
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bytestring::ByteString;
 
@@ -49,7 +51,6 @@ pub enum Job {
     Refused {
         connection: ConnectionId,
         refusal: Refusal,
-        _permit: Option<Permit>,
     },
     /// A write that nobody waits for.
     Unasked,
@@ -58,13 +59,13 @@ pub enum Job {
 /// The batch that is being put together, and whether one is in flight.
 #[derive(Default)]
 pub struct Batcher {
-    next: Vec<(Job, Option<Write>)>,
+    next: VecDeque<(Job, Option<Write>)>,
     in_flight: bool,
 }
 
 impl Batcher {
     pub fn push(&mut self, job: Job, write: Option<Write>) {
-        self.next.push((job, write));
+        self.next.push_back((job, write));
     }
 
     pub fn is_idle(&self) -> bool {
@@ -112,10 +113,22 @@ impl ChatServer {
         let Some(Batch { jobs, writes }) = self.batcher.take() else {
             return;
         };
+        if writes.is_empty() {
+            return self.committed(jobs, Ok(Vec::new()), ctx); // refusals alone
+        }
+        let probes = writes.iter().any(|write| matches!(write, Write::Probe));
+        self.store_state.sent();
         // The future lives in this actor: dropping it would cancel the batch silently.
         let committed = self.writer.send(WriteBatch(writes)).into_actor(self);
-        ctx.spawn(committed.map(|result, this, ctx| {
+        ctx.spawn(committed.map(move |result, this, ctx| {
             let result = result.unwrap_or(Err(StoreError::Gone));
+            this.store_state.returned();
+            if result
+                .as_ref()
+                .is_ok_and(|outcomes| probes || wrote(outcomes))
+            {
+                this.store_state.works();
+            }
             this.committed(jobs, result, ctx);
         }));
     }
@@ -129,7 +142,6 @@ impl ChatServer {
         self.batcher.in_flight = false;
         // The store works on the next batch while this one is routed.
         self.write_next(ctx);
-        self.store_state.set_failing(result.is_err());
         match result {
             Ok(outcomes) => {
                 let mut outcomes = outcomes.into_iter();
@@ -139,7 +151,8 @@ impl ChatServer {
                 }
             }
             Err(error) => {
-                log::error!("a batch of {} failed: {error}", jobs.len());
+                self.store_state.failed(&error);
+                log::debug!("a batch of {} failed: {error}", jobs.len());
                 for (job, _) in jobs {
                     self.fail(job);
                 }
@@ -250,4 +263,14 @@ impl ChatServer {
             Job::Unasked => {}
         }
     }
+}
+
+/// Whether a batch changed the database: only then does its success say that the disk works.
+fn wrote(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().any(|outcome| {
+        matches!(
+            outcome,
+            Outcome::Stored { .. } | Outcome::Read { .. } | Outcome::Leased(_)
+        )
+    })
 }

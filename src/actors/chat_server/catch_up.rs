@@ -6,6 +6,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::ChatServer;
 use crate::actors::db_executor::{FetchPart, Part};
+use crate::actors::flow::Room;
 use crate::chat::{ConnectionId, Want};
 use crate::store::{Fetch, StoreError};
 
@@ -18,7 +19,8 @@ pub struct Line {
     waiting: VecDeque<ConnectionId>,
     listed: HashSet<ConnectionId>,
     reading: usize,
-    failed: Vec<ConnectionId>,
+    /// Devices whose read failed, or for which all others left no room: they wait for the next try.
+    later: HashSet<ConnectionId>,
 }
 
 impl ChatServer {
@@ -36,19 +38,30 @@ impl ChatServer {
 
     /// Reads on for a device, where it is behind and has room.
     pub(super) fn catch_up(&mut self, connection: ConnectionId, ctx: &mut Context<Self>) {
-        let behind = self.devices.get(&connection).is_some_and(|device| {
-            let cursor = device.cursor.as_ref();
-            cursor.is_some_and(|c| c.needs_read()) && device.can_catch_up()
-        });
-        if behind && self.catching_up.listed.insert(connection) {
-            self.catching_up.waiting.push_back(connection);
-            self.read_next(ctx);
+        if self.catching_up.later.contains(&connection) {
+            return;
+        }
+        let device = self.devices.get(&connection);
+        let Some(device) = device.filter(|device| device.needs_read()) else {
+            return;
+        };
+        match device.room() {
+            Room::WhenTaken => {}
+            Room::Later => {
+                self.catching_up.later.insert(connection);
+            }
+            Room::Now => {
+                if self.catching_up.listed.insert(connection) {
+                    self.catching_up.waiting.push_back(connection);
+                    self.read_next(ctx);
+                }
+            }
         }
     }
 
-    /// Tries again what failed.
+    /// Tries again what could not be done a second ago.
     pub(super) fn catch_up_again(&mut self, ctx: &mut Context<Self>) {
-        for connection in std::mem::take(&mut self.catching_up.failed) {
+        for connection in std::mem::take(&mut self.catching_up.later) {
             self.catch_up(connection, ctx);
         }
     }
@@ -99,7 +112,8 @@ impl ChatServer {
             Err(error) => {
                 log::error!("reading a backlog failed, again in a second: {error}");
                 cursor.failed();
-                return self.catching_up.failed.push(connection);
+                self.catching_up.later.insert(connection);
+                return;
             }
         };
         cursor.fetched(part.upto, part.complete);

@@ -45,8 +45,9 @@ impl ChatServer {
         let user = device.user.clone();
         self.answer_connect(connection, None);
         if let Some(oldest) = self.routes.attach(&user, connection)
-            && let Some(device) = self.devices.remove(&oldest)
+            && let Some(mut device) = self.devices.remove(&oldest)
         {
+            device.flush();
             device.session.do_send(Kick(CloseCode::Replaced));
         }
         self.touch(connection);

@@ -6,7 +6,7 @@ use actix::Addr;
 use bytestring::ByteString;
 
 use super::Push;
-use crate::actors::flow::Flow;
+use crate::actors::flow::{Flow, Room};
 use crate::actors::session::Session;
 use crate::chat::{Cursor, Verdict};
 use crate::protocol::UserId;
@@ -16,8 +16,6 @@ pub struct Device {
     pub user: UserId,
     pub session: Addr<Session>,
     flow: Arc<Flow>,
-    /// Bytes pushed, ever.
-    pushed: u64,
     /// `None` until the store has said where it starts.
     pub cursor: Option<Cursor>,
     /// What the next push will carry.
@@ -32,7 +30,6 @@ impl Device {
             user,
             session,
             flow,
-            pushed: 0,
             cursor: None,
             outgoing: Push::default(),
             listed: false,
@@ -61,14 +58,20 @@ impl Device {
 
     /// Whether a number that was just committed goes out now.
     pub fn offer(&mut self, seq: i64) -> bool {
-        let room = self.flow.has_room(self.pushed + self.outgoing.bytes());
+        let room = self.flow.has_room(self.outgoing.bytes());
         let cursor = self.cursor.as_mut();
         cursor.is_some_and(|cursor| cursor.offer(seq, room) == Verdict::Deliver)
     }
 
-    /// Whether a part of the backlog can be pushed; if not, a `Resume` will come.
-    pub fn can_catch_up(&self) -> bool {
-        self.flow.has_room_or_asks(self.pushed)
+    /// Whether the device is behind and nothing is being read for it.
+    pub fn needs_read(&self) -> bool {
+        self.cursor.as_ref().is_some_and(Cursor::needs_read)
+    }
+
+    /// Whether a part of the backlog can be pushed; where the device itself has no room, a
+    /// `Resume` will come.
+    pub fn room(&self) -> Room {
+        self.flow.room()
     }
 
     /// Sends what was put together.
@@ -78,7 +81,7 @@ impl Device {
             return;
         }
         let push = std::mem::take(&mut self.outgoing);
-        self.pushed += push.bytes();
+        self.flow.push(push.bytes());
         // A session that is gone has sent its Disconnect.
         self.session.do_send(push);
     }

@@ -1,8 +1,8 @@
 //! The ChatServer: one actor, on a thread of its own, that owns routing, the ID allocator and the
 //! read receipts.
 //!
-//! What must be written waits in [`batching`] while the batch before is in flight; what was
-//! committed is routed in [`delivery`]; devices that are behind are served in [`catch_up`]. No
+//! What must be written waits in `batching` while the batch before is in flight; what was
+//! committed is routed in `delivery`; devices that are behind are served in `catch_up`. No
 //! handler blocks.
 
 mod batching;
@@ -13,8 +13,8 @@ mod messages;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, ResponseActFuture, WrapFuture,
@@ -26,26 +26,69 @@ pub use messages::{Ask, Connect, Disconnect, Finish, Request, Resume, Told};
 use super::db_executor::{FetchPart, WriteBatch};
 use super::session::{ConnectAnswer, Push};
 use crate::chat::{ConnectionId, IdAllocator, Routes};
-use crate::protocol::{ErrorCode, Refusal, UserId, render};
-use crate::store::Write;
+use crate::protocol::{Action, ErrorCode, Refusal, UserId, render};
+use crate::store::{StoreError, Write};
 use batching::{Batcher, Job};
 use device::Device;
 
 /// How often a failing store is asked again, and reads that failed are repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Whether the last transaction failed. Shared with the health check.
-#[derive(Debug, Clone, Default)]
-pub struct StoreState(Arc<AtomicBool>);
+/// Whether the store can commit. Shared with the health check.
+#[derive(Debug, Clone)]
+pub struct StoreState(Arc<StoreStateInner>);
+
+#[derive(Debug)]
+struct StoreStateInner {
+    born: Instant,
+    failing: AtomicBool,
+    /// Milliseconds after `born`, plus one, since when a batch is in flight; 0: none is.
+    in_flight: AtomicU64,
+}
+
+impl Default for StoreState {
+    fn default() -> Self {
+        Self(Arc::new(StoreStateInner {
+            born: Instant::now(),
+            failing: AtomicBool::new(false),
+            in_flight: AtomicU64::new(0),
+        }))
+    }
+}
 
 impl StoreState {
-    /// Whether it failed.
+    /// A batch in flight for longer is a store that hangs.
+    const HANGS: u64 = 3_000;
+
+    /// Whether the last batch failed, or hangs.
     pub fn is_failing(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let since = self.0.in_flight.load(Ordering::Relaxed);
+        let hangs = since > 0 && self.now().saturating_sub(since) > Self::HANGS;
+        hangs || self.0.failing.load(Ordering::Relaxed)
     }
 
-    fn set_failing(&self, failing: bool) {
-        if self.0.swap(failing, Ordering::Relaxed) && !failing {
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn sent(&self) {
+        self.0.in_flight.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn returned(&self) {
+        self.0.in_flight.store(0, Ordering::Relaxed);
+    }
+
+    /// A batch failed. Said once, however many follow.
+    fn failed(&self, error: &StoreError) {
+        if !self.0.failing.swap(true, Ordering::Relaxed) {
+            log::error!("the store fails: {error}");
+        }
+    }
+
+    /// A batch was written to the disk.
+    fn works(&self) {
+        if self.0.failing.swap(false, Ordering::Relaxed) {
             log::info!("the store works again");
         }
     }
@@ -106,12 +149,13 @@ impl ChatServer {
     /// Serves those that wait for IDs, as far as there are any, and leases more in time.
     fn hand_out_ids(&mut self, ctx: &mut Context<Self>) {
         while let Some(ask) = self.waiting.pop_front() {
-            if let Request::Refused(_) = ask.request {
-                self.ask(ask, ctx);
+            let connection = ask.connection;
+            if let Request::Refused(refusal) = ask.request {
+                self.enqueue_refused(connection, refusal, ctx);
                 continue;
             }
-            let (Some(user), connection) = (self.user_of(ask.connection), ask.connection) else {
-                continue;
+            let Some(user) = self.user_of(connection) else {
+                continue; // gone meanwhile
             };
             let Some(first) = self.ids.take() else {
                 self.waiting.push_front(ask);
@@ -174,7 +218,8 @@ impl ChatServer {
                 (job, Some(write))
             }
             Request::Refused(refusal) => {
-                if self.waiting.iter().any(|ask| ask.connection == connection) {
+                let among_ids = refusal.action == Some(Action::GetIds.into());
+                if among_ids && !self.waiting.is_empty() {
                     let request = Request::Refused(refusal);
                     return self.waiting.push_back(Ask {
                         connection,
@@ -182,17 +227,23 @@ impl ChatServer {
                         permit,
                     });
                 }
-                (
-                    Job::Refused {
-                        connection,
-                        refusal,
-                        _permit: permit,
-                    },
-                    None,
-                )
+                return self.enqueue_refused(connection, refusal, ctx);
             }
         };
         self.enqueue(job, write, ctx);
+    }
+
+    fn enqueue_refused(
+        &mut self,
+        connection: ConnectionId,
+        refusal: Refusal,
+        ctx: &mut Context<Self>,
+    ) {
+        let job = Job::Refused {
+            connection,
+            refusal,
+        };
+        self.enqueue(job, None, ctx);
     }
 
     fn retry(&mut self, ctx: &mut Context<Self>) {

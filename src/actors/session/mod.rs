@@ -1,8 +1,8 @@
 //! A session: one WebSocket, which speaks for one user once it is connected.
 //!
 //! It parses frames and forwards them: IDs, messages and receipts to the ChatServer, contacts and
-//! history ([`pages`]) to the reading lanes. What it refuses by itself takes its turn among the
-//! answers to the same action. [`liveness`] ends it when nothing is heard; the watchdog in
+//! history (`pages`) to the reading lanes. What it refuses by itself takes its turn among the
+//! answers to the same action. `liveness` ends it when nothing is heard; the watchdog in
 //! [`super::link`] when it takes nothing, since its own timers stand still then.
 
 mod fragments;
@@ -25,7 +25,7 @@ pub use messages::{ConnectAnswer, Kick, Push};
 
 use super::chat_server::{Ask, ChatServer, Connect, Disconnect, Request, Resume};
 use super::db_executor::DbExecutor;
-use super::flow::Flow;
+use super::flow::{Flow, Untaken};
 use super::ws::{self, Drained, DrainedStream, Message, Pipe, ProtocolError, WebsocketContext};
 use crate::chat::{Budget, ConnectionId, Permit};
 use crate::protocol::render::{self, MessageView};
@@ -55,6 +55,8 @@ pub struct Shared {
     pub budget: Budget,
     /// KiB of pages that were read and not yet taken by their sockets, of all sessions.
     pub pages: Arc<Semaphore>,
+    /// Bytes of pushes that have not gone out, of all sessions.
+    pub untaken: Untaken,
     /// True when the server is going away.
     pub leaving: watch::Receiver<bool>,
     /// How many sessions there are.
@@ -93,6 +95,8 @@ pub struct Session {
     pipe: Rc<Pipe>,
     flow: Arc<Flow>,
     state: State,
+    /// Bytes of pushes that were written and have not gone out.
+    untaken: u64,
     /// Requests that the ChatServer has not answered.
     owed: usize,
     pages: Pages,
@@ -107,9 +111,10 @@ impl Session {
     pub fn new(connection: ConnectionId, shared: Arc<Shared>, pipe: Rc<Pipe>) -> Self {
         Self {
             connection,
+            flow: Arc::new(Flow::new(&shared.untaken)),
             shared,
             pipe,
-            flow: Arc::default(),
+            untaken: 0,
             state: State::Anonymous,
             owed: 0,
             pages: Pages::default(),
@@ -300,6 +305,9 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 
 impl StreamHandler<Drained> for Session {
     fn handle(&mut self, _: Drained, ctx: &mut Ctx) {
+        if self.flow.take(std::mem::take(&mut self.untaken)) {
+            self.shared.chat.do_send(Resume(self.connection));
+        }
         self.page_taken(ctx);
         self.close_if_left(ctx);
     }
@@ -322,13 +330,11 @@ impl Handler<Push> for Session {
     fn handle(&mut self, push: Push, ctx: &mut Ctx) {
         self.owed = self.owed.saturating_sub(push.answered);
         self.liveness.receipts(push.receipts_upto);
-        let bytes = push.bytes();
+        self.untaken += push.bytes();
         for frame in push.into_frames() {
             self.write(frame, ctx);
         }
-        if self.flow.take(bytes) {
-            self.shared.chat.do_send(Resume(self.connection));
-        }
+        self.pipe.await_drain();
         self.set_gate();
         self.close_if_left(ctx);
     }
@@ -339,11 +345,12 @@ impl Handler<ConnectAnswer> for Session {
 
     fn handle(&mut self, answer: ConnectAnswer, ctx: &mut Ctx) {
         self.write(answer.frame, ctx);
-        // Anything but Connecting: the session is leaving.
-        if let State::Connecting(user) = std::mem::replace(&mut self.state, State::Anonymous) {
-            if answer.connected {
-                self.state = State::Connected(user);
-            }
+        if let State::Connecting(user) = &self.state {
+            self.state = if answer.connected {
+                State::Connected(user.clone())
+            } else {
+                State::Anonymous
+            };
             self.set_gate();
         }
     }

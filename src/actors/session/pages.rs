@@ -4,10 +4,12 @@
 //! budget of all sessions until then.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 use bytestring::ByteString;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::{Ctx, Session};
 use crate::actors::db_executor::{PageKind, ReadPage};
@@ -15,14 +17,19 @@ use crate::protocol::render;
 use crate::protocol::{Action, ErrorCode, HistoryQuery, MessageId, Refusal};
 use crate::store::StoreError;
 
-/// What is taken from the budget before a page's size is known, in KiB: the largest there is.
+/// What is taken from the budget before a page's size is known, in KiB. A page of history is
+/// smaller; a contact list can be larger, and then counts as this much.
 const PAGE_KIB: u32 = 1024;
+/// How long a request waits for its part of the budget.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pages a session waits for.
 #[derive(Default)]
 pub struct Pages {
     queue: VecDeque<Wanted>,
     busy: bool,
+    /// A page was written and has not gone out.
+    written: bool,
     /// Held until the page has gone out.
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -90,9 +97,13 @@ impl Session {
         let budget = self.shared.pages.clone();
         let readers = self.shared.readers.clone();
         let read = async move {
-            let permit = budget.acquire_many_owned(PAGE_KIB).await.ok();
+            let permit = timeout(PATIENCE, budget.acquire_many_owned(PAGE_KIB)).await;
+            let Ok(Ok(permit)) = permit else {
+                let text = "too many large answers are on their way to others";
+                return (None, Ok(Err(Refusal::new(ErrorCode::Busy, text))));
+            };
             let answer = readers.send(ReadPage { user, what }).await;
-            (permit, answer.unwrap_or(Err(StoreError::Gone)))
+            (Some(permit), answer.unwrap_or(Err(StoreError::Gone)))
         };
         ctx.spawn(
             read.into_actor(self)
@@ -124,12 +135,16 @@ impl Session {
             let unused = permit.num_permits().saturating_sub(kib);
             drop(permit.split(unused));
         }
+        self.pages.written = true;
         self.write(frame, ctx);
         self.pipe.await_drain();
     }
 
-    /// The page has gone out: on to the next.
+    /// All has gone out, and where that was a page: on to the next.
     pub(super) fn page_taken(&mut self, ctx: &mut Ctx) {
+        if !std::mem::take(&mut self.pages.written) {
+            return;
+        }
         self.pages.permit = None;
         self.pages.busy = false;
         self.next_page(ctx);

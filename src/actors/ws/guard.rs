@@ -180,17 +180,17 @@ where
             return Poll::Ready(None);
         }
         loop {
-            // The header is judged even behind a closed gate: nothing over the limit is kept.
-            match this.pipe.poll_open(cx) {
-                false => return Poll::Pending,
-                true => match this.next_frame() {
-                    Err(violation) => return this.fail(violation),
-                    Ok(Some(frame)) => {
-                        this.passed = true;
-                        return Poll::Ready(Some(Ok(frame)));
-                    }
-                    Ok(None) => {}
-                },
+            // Behind a closed gate nothing is read, and so nothing is kept.
+            if !this.pipe.poll_open(cx) {
+                return Poll::Pending;
+            }
+            match this.next_frame() {
+                Err(violation) => return this.fail(violation),
+                Ok(Some(frame)) => {
+                    this.passed = true;
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Ok(None) => {}
             }
             match Pin::new(&mut this.bytes).poll_next(cx) {
                 Poll::Pending => return Poll::Pending,

@@ -1,7 +1,7 @@
 //! The WebSocket under a session: the only module that knows actix-web-actors.
 //!
-//! Inbound, a [`guard::FrameGuard`] checks every frame's header before its bytes are kept and lets
-//! one frame at a time through, while the gate is open. Outbound, an [`outlet::Outlet`] hands over
+//! Inbound, a `FrameGuard` checks every frame's header before its bytes are kept and lets
+//! one frame at a time through, while the gate is open. Outbound, an `Outlet` hands over
 //! small pieces, so that it is seen at once when the socket takes no more. The two and the session
 //! share a [`Pipe`].
 

@@ -12,8 +12,8 @@ use futures_core::Stream;
 use super::Pipe;
 use crate::actors::link::Link;
 
-/// Largest piece handed to the connection, which asks for the next one when its own buffer has
-/// room. So a client that takes anything at all is seen to take it, at about 500 bytes a second
+/// Largest piece handed to the connection, which asks for the next one when the last has gone (its
+/// write buffer is set to a size of 1). So a client that takes anything at all is seen to take it, at about 500 bytes a second
 /// with the watchdog's 30 s.
 const PIECE: usize = 16 * 1024;
 
@@ -47,7 +47,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        this.link.took();
+        this.link.took(this.rest.is_empty());
         if this.ended {
             // The connection wrote its last bytes since the poll before.
             this.link.finish();
@@ -57,7 +57,10 @@ where
             // The session is polled only here: when everything before has gone out.
             this.pipe.set_drained();
             match ready!(this.frames.as_mut().poll_next(cx)) {
-                Some(Ok(bytes)) => this.rest = bytes,
+                Some(Ok(bytes)) => {
+                    this.link.started();
+                    this.rest = bytes;
+                }
                 None if this.pipe.client_closed() => {
                     // The handshake is over with our last bytes. Without this the client would
                     // wait for the end of the connection, and we, in actix-http, for the client.
