@@ -28,4 +28,5 @@ mod mutations;
 mod observe;
 mod silent_sender;
 mod slow_reader;
+mod slow_store;
 mod store_failure;

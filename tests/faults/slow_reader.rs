@@ -19,19 +19,22 @@ const MEMORY_KIB: u64 = 100 * 1000;
 
 const READER: &str = "slow-reader";
 
-/// The text number `count` of a sender: a counter, and some weight.
-fn text(count: usize) -> String {
-    format!("{count}:{}", "x".repeat(120))
+/// All messages together are larger than what the server may hold.
+const ALL_BYTES: usize = 120 * 1000 * 1000;
+
+/// The text number `count` of a sender: a counter, and its share of the weight of all.
+fn text(count: usize, total: usize) -> String {
+    format!("{count}:{}", "x".repeat(ALL_BYTES / total))
 }
 
 /// Sends `count` numbered messages to the reader, and checks that each is acknowledged once and in order.
-async fn send_numbered(server: &Server, sender: String, count: usize) {
+async fn send_numbered(server: &Server, sender: String, count: usize, total: usize) {
     let mut flow = Flow::connect(server, &sender).await;
     let ids = flow.ids(count).await;
     let messages = ids[..count]
         .iter()
         .enumerate()
-        .map(|(number, id)| frames::message(&sender, READER, id, &text(number)));
+        .map(|(number, id)| frames::message(&sender, READER, id, &text(number, total)));
     let mut acknowledged = 0;
     flow.pipeline(messages, WINDOW, "4", |answer| {
         assert_eq!(
@@ -60,7 +63,7 @@ async fn a_recipient_that_stops_reading_gets_everything_in_order_once_it_reads_a
 
     let before_sending = bystanders.count();
     let senders =
-        (0..SENDERS).map(|number| send_numbered(&server, format!("sender-{number}"), each));
+        (0..SENDERS).map(|number| send_numbered(&server, format!("sender-{number}"), each, total));
     join_all(senders).await;
     assert!(
         bystanders.count() > before_sending,
@@ -85,7 +88,7 @@ async fn a_recipient_that_stops_reading_gets_everything_in_order_once_it_reads_a
             .expect("a sender of this test");
         assert_eq!(
             text_of(&frame),
-            text(next[sender]),
+            text(next[sender], total),
             "the next message of sender {sender}"
         );
         next[sender] += 1;

@@ -15,11 +15,11 @@ const SENDER: &str = "sender";
 const RECIPIENT: &str = "recipient";
 
 /// SQLite's write lock, held from outside of the server.
-struct WriteLock(SqliteConnection);
+pub struct WriteLock(SqliteConnection);
 
 impl WriteLock {
     /// Takes the lock as soon as the server's present transaction lets go of it.
-    fn take(server: &Server) -> WriteLock {
+    pub fn take(server: &Server) -> WriteLock {
         let path = server.db_path();
         let path = path.to_str().expect("the path is UTF-8");
         let mut connection = SqliteConnection::establish(path).expect("the database can be opened");
@@ -29,7 +29,7 @@ impl WriteLock {
         WriteLock(connection)
     }
 
-    fn release(mut self) {
+    pub fn release(mut self) {
         self.0
             .batch_execute("ROLLBACK;")
             .expect("the write lock can be released");
