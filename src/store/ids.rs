@@ -15,7 +15,7 @@ const GRANT_LIFETIME_SECONDS: i64 = 30 * 24 * 3600;
 pub fn lease(connection: &mut SqliteConnection, count: i64) -> QueryResult<MessageId> {
     let first: i64 = id_allocation::table
         .select(id_allocation::next)
-        .first(connection)?;
+        .get_result(connection)?;
     diesel::update(id_allocation::table)
         .set(id_allocation::next.eq(first + count))
         .execute(connection)?;
@@ -42,7 +42,7 @@ pub fn probe(connection: &mut SqliteConnection) -> QueryResult<()> {
 pub fn ping(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let _: i64 = id_allocation::table
         .select(id_allocation::next)
-        .first(connection)?;
+        .get_result(connection)?;
     Ok(())
 }
 
@@ -69,7 +69,7 @@ pub fn granted(connection: &mut SqliteConnection, id: MessageId, user: i64) -> Q
     let grant: Option<(i64, i64)> = grants::table
         .find(block(id))
         .select((grants::user_id, grants::granted_at))
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(grant.is_some_and(|(owner, at)| owner == user && now() - at <= GRANT_LIFETIME_SECONDS))
 }

@@ -97,7 +97,7 @@ pub fn key(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<Opti
     messages::table
         .find(id.number())
         .select(Key::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()
 }
 
@@ -106,7 +106,7 @@ pub fn content(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<
     messages::table
         .find(id.number())
         .select((messages::kind, messages::body))
-        .first(connection)
+        .get_result(connection)
 }
 
 /// Raises a message's status to read.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
@@ -47,14 +48,11 @@ pub fn insert(
 
 /// Whether a receipt for a message of the user's own has a number above `after`.
 pub fn any_after(connection: &mut SqliteConnection, user: i64, after: i64) -> QueryResult<bool> {
-    let found: Option<i64> = receipts::table
+    let found = receipts::table
         .filter(receipts::user_id.eq(user))
         .filter(receipts::seq.gt(after))
-        .filter(receipts::origin.eq(TO_ALL))
-        .select(receipts::seq)
-        .first(connection)
-        .optional()?;
-    Ok(found.is_some())
+        .filter(receipts::origin.eq(TO_ALL));
+    diesel::select(exists(found)).get_result(connection)
 }
 
 /// The numbers above `after`, up to `upto`, of receipts for messages of the user's own, in order.

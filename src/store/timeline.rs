@@ -3,6 +3,7 @@
 //! A part is read from one snapshot: were its pieces read one after another, a number committed
 //! in between would be stepped over for good.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
@@ -104,7 +105,7 @@ pub fn fetch(connection: &mut SqliteConnection, fetch: &Fetch) -> Result<Fetched
             let head: i64 = users_table::table
                 .find(id)
                 .select(users_table::timeline)
-                .first(connection)?;
+                .get_result(connection)?;
             let limit = PART_ENTRIES as i64;
             let told = receipts::numbers(connection, id, *after, limit)?;
             let sources = vec![
@@ -122,13 +123,10 @@ pub fn fetch(connection: &mut SqliteConnection, fetch: &Fetch) -> Result<Fetched
 
 /// Whether there is any unread message to this user.
 pub fn any_unread(connection: &mut SqliteConnection, user: i64) -> QueryResult<bool> {
-    let first: Option<i64> = table::table
+    let unread = table::table
         .filter(table::recipient.eq(user))
-        .filter(table::status.eq(UNREAD))
-        .select(table::id)
-        .first(connection)
-        .optional()?;
-    Ok(first.is_some())
+        .filter(table::status.eq(UNREAD));
+    diesel::select(exists(unread)).get_result(connection)
 }
 
 fn user_id(connection: &mut SqliteConnection, user: &UserId) -> QueryResult<i64> {

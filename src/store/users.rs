@@ -40,7 +40,7 @@ impl Working {
             let state = users::table
                 .filter(users::login.eq(user.as_str()))
                 .select((users::id, users::timeline, users::told, users::contacts))
-                .first(connection)
+                .get_result(connection)
                 .optional()?;
             self.states.insert(user.clone(), state);
         }
@@ -111,7 +111,7 @@ pub fn id_of(connection: &mut SqliteConnection, login: &str) -> QueryResult<Opti
     users::table
         .filter(users::login.eq(login))
         .select(users::id)
-        .first(connection)
+        .get_result(connection)
         .optional()
 }
 
