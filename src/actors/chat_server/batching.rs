@@ -1,6 +1,6 @@
 //! Group commit: one batch in flight, and all that arrives meanwhile is the next one.
 //!
-//! There is no timer. Alone, a message goes to the store at once; under load, batches grow by
+//! A batch is sent off when the mailbox is drained. There is no timer. Alone, a message goes to the store at once; under load, batches grow by
 //! themselves to what one sync can carry.
 
 use std::collections::VecDeque;
@@ -61,11 +61,23 @@ pub enum Job {
 pub struct Batcher {
     next: VecDeque<(Job, Option<Write>)>,
     in_flight: bool,
+    /// The ChatServer has told itself to write.
+    notified: bool,
 }
 
 impl Batcher {
     pub fn push(&mut self, job: Job, write: Option<Write>) {
         self.next.push_back((job, write));
+    }
+
+    /// Whether the ChatServer must tell itself to write: not while a batch is in flight, since its
+    /// return is as good.
+    pub fn wants_notice(&mut self) -> bool {
+        !self.in_flight && !std::mem::replace(&mut self.notified, true)
+    }
+
+    pub fn noticed(&mut self) {
+        self.notified = false;
     }
 
     pub fn is_idle(&self) -> bool {
@@ -110,11 +122,17 @@ struct Batch {
 impl ChatServer {
     /// Sends the next batch to the store, where none is in flight.
     pub(super) fn write_next(&mut self, ctx: &mut Context<Self>) {
-        let Some(Batch { jobs, writes }) = self.batcher.take() else {
-            return;
-        };
+        if let Some(refusals) = self.send_next(ctx) {
+            self.committed(refusals, Ok(Vec::new()), ctx);
+        }
+    }
+
+    /// Sends the next batch, or returns it where it writes nothing: refusals alone, which are to be
+    /// settled after whatever came before them.
+    fn send_next(&mut self, ctx: &mut Context<Self>) -> Option<Vec<(Job, bool)>> {
+        let Batch { jobs, writes } = self.batcher.take()?;
         if writes.is_empty() {
-            return self.committed(jobs, Ok(Vec::new()), ctx); // refusals alone
+            return Some(jobs);
         }
         let probes = writes.iter().any(|write| matches!(write, Write::Probe));
         self.store_state.sent();
@@ -131,6 +149,7 @@ impl ChatServer {
             }
             this.committed(jobs, result, ctx);
         }));
+        None
     }
 
     fn committed(
@@ -141,7 +160,7 @@ impl ChatServer {
     ) {
         self.batcher.in_flight = false;
         // The store works on the next batch while this one is routed.
-        self.write_next(ctx);
+        let refusals = self.send_next(ctx);
         match result {
             Ok(outcomes) => {
                 let mut outcomes = outcomes.into_iter();
@@ -159,6 +178,9 @@ impl ChatServer {
             }
         }
         self.flush(ctx);
+        if let Some(refusals) = refusals {
+            return self.committed(refusals, Ok(Vec::new()), ctx);
+        }
         self.finish_if_idle();
     }
 

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, ResponseActFuture, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
+    WrapFuture,
 };
 use tokio::sync::oneshot;
 
@@ -143,7 +144,9 @@ impl ChatServer {
 
     fn enqueue(&mut self, job: Job, write: Option<Write>, ctx: &mut Context<Self>) {
         self.batcher.push(job, write);
-        self.write_next(ctx);
+        if self.batcher.wants_notice() {
+            ctx.notify(WriteNext);
+        }
     }
 
     /// Serves those that wait for IDs, as far as there are any, and leases more in time.
@@ -314,6 +317,21 @@ impl Handler<Disconnect> for ChatServer {
         if let Some(device) = self.devices.remove(&connection) {
             self.routes.detach(&device.user, connection);
         }
+    }
+}
+
+/// To itself: the mailbox is drained, and what it held is the next batch. Sent off at the first
+/// request instead, a burst would be a batch of one and a batch of the rest.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct WriteNext;
+
+impl Handler<WriteNext> for ChatServer {
+    type Result = ();
+
+    fn handle(&mut self, _: WriteNext, ctx: &mut Self::Context) {
+        self.batcher.noticed();
+        self.write_next(ctx);
     }
 }
 
