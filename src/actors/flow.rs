@@ -10,6 +10,10 @@ pub const WINDOW_BYTES: u64 = 64 * 1024;
 /// Deliveries to all devices stop while so many bytes are untaken by all of them.
 pub const ALL_BYTES: u64 = 64 * 1024 * 1024;
 
+/// But a device with less than this untaken takes live frames even then: some that do not read must
+/// not silence those that do.
+pub const RESERVE_BYTES: u64 = 4 * 1024;
+
 /// Bytes that were pushed to any session and have not gone out. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Untaken(Arc<AtomicU64>);
@@ -69,7 +73,8 @@ impl Flow {
 
     /// Whether there is room for a live delivery, with so many bytes about to be pushed.
     pub fn has_room(&self, about_to: u64) -> bool {
-        self.untaken() + about_to < WINDOW_BYTES && !self.all_full()
+        let untaken = self.untaken() + about_to;
+        untaken < RESERVE_BYTES || (untaken < WINDOW_BYTES && !self.all_full())
     }
 
     /// Whether there is room for a part of a backlog: when half of the window is free.
@@ -127,10 +132,14 @@ mod tests {
         let hoarder = Flow::new(&all);
         hoarder.push(ALL_BYTES);
         let other = Flow::new(&all);
-        assert!(!other.has_room(0));
+        assert!(
+            other.has_room(RESERVE_BYTES - 1),
+            "live frames go on for those who read"
+        );
+        assert!(!other.has_room(RESERVE_BYTES));
         assert_eq!(other.room(), Room::Later);
         drop(hoarder);
-        assert!(other.has_room(0));
+        assert!(other.has_room(RESERVE_BYTES));
         assert_eq!(other.room(), Room::Now);
     }
 }

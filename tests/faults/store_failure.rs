@@ -37,7 +37,7 @@ impl WriteLock {
 }
 
 /// Asks for the health until it has this status code, and returns the body.
-async fn health_becomes(server: &Server, status: u16) -> Value {
+pub async fn health_becomes(server: &Server, status: u16) -> Value {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let response = http::get(server, "/health").await;
@@ -54,7 +54,7 @@ async fn health_becomes(server: &Server, status: u16) -> Value {
 }
 
 /// Fails unless the frame is the error that a failing store deserves, for a request of this action.
-fn assert_storage_unavailable(frame: &Value, action: &str) {
+pub fn assert_storage_unavailable(frame: &Value, action: &str) {
     assert_eq!(frame["action"], "0", "{frame}");
     assert_eq!(frame["error"]["code"], "storage_unavailable", "{frame}");
     assert_eq!(frame["error"]["retryable"], true, "{frame}");

@@ -12,7 +12,7 @@ const MESSAGES: usize = 300;
 const BYTES: usize = 8 * 1024;
 
 /// Sends messages to HK0001 until a device of theirs that does not read must be behind.
-async fn flood(server: &Server) -> Vec<String> {
+pub async fn flood(server: &Server) -> Vec<String> {
     let mut sender = Client::connect(server, "HK0002").await;
     let ids = many_ids(&mut sender, MESSAGES).await;
     for id in &ids {

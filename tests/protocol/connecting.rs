@@ -211,6 +211,74 @@ async fn without_tokens_only_a_loopback_host_is_let_in() {
 }
 
 #[tokio::test]
+async fn without_tokens_only_a_page_from_a_loopback_name_is_let_in() {
+    let server = Server::start();
+    let port = server.port();
+    let host = format!("127.0.0.1:{port}");
+    for origin in [
+        "https://evil.example",
+        "https://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "https://evil.example/localhost",
+        "https://localhost@evil.example",
+        "file://",
+        "null",
+        "",
+        "localhost",
+    ] {
+        let response = http::upgrade_from(&server, &host, Some(origin)).await;
+        assert_eq!(
+            response.status, 403,
+            "Origin {origin:?} got {}",
+            response.head
+        );
+    }
+    for origin in [
+        "http://localhost:3000".to_owned(),
+        "https://localhost".to_owned(),
+        "http://[::1]:3000".to_owned(),
+        format!("http://127.0.0.1:{port}"),
+    ] {
+        let response = http::upgrade_from(&server, &host, Some(&origin)).await;
+        assert_eq!(
+            response.status, 101,
+            "Origin {origin:?} got {}",
+            response.head
+        );
+    }
+    let response = http::upgrade_from(&server, &host, None).await;
+    assert_eq!(response.status, 101, "who is no page has no origin");
+}
+
+#[tokio::test]
+async fn an_allowed_host_is_answered_and_so_are_its_pages_and_nobody_elses() {
+    let server = Server::with(&["--allowed-host", "chat.example"]);
+    let loopback = format!("127.0.0.1:{}", server.port());
+    for (host, origin, status) in [
+        ("chat.example", None, 101),
+        ("chat.example:8080", Some("https://chat.example"), 101),
+        ("chat.example", Some("https://chat.example:8443"), 101),
+        (&*loopback, Some("https://chat.example"), 101),
+        ("chat.example", Some("https://evil.example"), 403),
+        (
+            "chat.example",
+            Some("https://chat.example.evil.example"),
+            403,
+        ),
+        ("chat.example", Some("https://evil.chat.example"), 403),
+        ("evil.example", Some("https://chat.example"), 403),
+        ("evil.chat.example", None, 403),
+    ] {
+        let response = http::upgrade_from(&server, host, origin).await;
+        assert_eq!(
+            response.status, status,
+            "Host {host}, Origin {origin:?} got {}",
+            response.head
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_no_upgrade_is_refused_and_harms_nothing() {
     let server = Server::start();
     let response = http::get(&server, "/ws").await;

@@ -20,7 +20,7 @@ fn import(server: &Server, what: &str, csv: &str) -> Ended {
 }
 
 /// [`import`], which must succeed.
-fn import_all(server: &Server, what: &str, csv: &str) {
+pub fn import_all(server: &Server, what: &str, csv: &str) {
     let ended = import(server, what, csv);
     assert!(
         ended.status.success(),

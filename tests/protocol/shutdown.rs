@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
+use serde_json::{Value, json};
+
+use crate::catching_up::flood;
 use crate::common::many_ids;
-use crate::support::{Client, Server};
+use crate::support::{Client, RawClient, Server, frames, http};
 
 /// Asks for a stop by this signal, which must end all connections with 1001 and the process with 0.
 async fn assert_graceful(signal: &str) {
@@ -56,7 +59,7 @@ async fn what_was_taken_before_the_stop_is_stored_and_acknowledged_before_the_cl
     assert_eq!(code, 1001);
     let mut acknowledged = HashSet::new();
     for text in texts {
-        let frame: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let frame: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(
             (&frame["action"], &frame["chatMsg"]["status"]),
             (&"4".into(), &1.into()),
@@ -74,7 +77,7 @@ async fn what_was_taken_before_the_stop_is_stored_and_acknowledged_before_the_cl
     let stored: HashSet<String> = crate::common::all_until_now(&mut reader, &mut witness)
         .await
         .iter()
-        .map(|text| serde_json::from_str::<serde_json::Value>(text).expect("JSON"))
+        .map(|text| serde_json::from_str::<Value>(text).expect("JSON"))
         .map(|frame| frame["chatMsg"]["id"].as_str().expect("an ID").to_owned())
         .collect();
     assert_eq!(stored, acknowledged);
@@ -85,7 +88,7 @@ async fn a_stop_while_somebody_does_not_read_still_ends() {
     let mut server = Server::start();
     // Neither of these is ever polled again: they answer no close.
     let _first = Client::connect(&server, "HK0001").await;
-    let _second = crate::support::RawClient::connect(&server, "HK0002").await;
+    let _second = RawClient::connect(&server, "HK0002").await;
     let ended = server.terminate().await;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
 }
@@ -100,4 +103,35 @@ async fn a_stopped_server_starts_again_with_all_it_had() {
     server.restart();
     let mut reader = Client::connect(&server, "HK0002").await;
     reader.expect_message("HK0001", "HK0002", &id, "text").await;
+}
+
+#[tokio::test]
+async fn while_the_server_stops_its_health_says_so_and_nobody_new_is_let_in() {
+    let mut server = Server::with(&["--stall-timeout", "600s"]);
+    // Until it is read, this one cannot take its goodbye, and the server waits for it.
+    let mut stalled = RawClient::open_with_receive_buffer(&server, Some(8 * 1024)).await;
+    stalled
+        .send_text(&frames::connect("HK0001").to_string())
+        .await;
+    assert_eq!(stalled.next_text().await, frames::connected_text("HK0001"));
+    flood(&server).await;
+
+    let mut witness = Client::connect(&server, "witness").await;
+    server.signal("TERM");
+    assert_eq!(
+        witness.expect_close().await,
+        1001,
+        "the stop has begun by now"
+    );
+    let health = http::get(&server, "/health").await;
+    assert_eq!(health.status, 503, "{}", health.head);
+    let body: Value = serde_json::from_str(&health.body).expect("JSON");
+    let expected = json!({"status": "unavailable", "reasons": ["draining"]});
+    assert_eq!(body, expected);
+    let host = format!("127.0.0.1:{}", server.port());
+    let response = http::upgrade_with_host(&server, &host).await;
+    assert_eq!(response.status, 503, "{}", response.head);
+
+    assert_eq!(stalled.close_code().await, 1001);
+    assert_eq!(server.ended().await.status.code(), Some(0));
 }

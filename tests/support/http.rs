@@ -30,10 +30,16 @@ pub async fn get(server: &Server, path: &str) -> Response {
 ///
 /// Only good for upgrades that are refused: it reads until the server closes the connection.
 pub async fn upgrade_with_host(server: &Server, host: &str) -> Response {
+    upgrade_from(server, host, None).await
+}
+
+/// [`upgrade_with_host`], asked by a page of this origin where there is one, as browsers say.
+pub async fn upgrade_from(server: &Server, host: &str, origin: Option<&str>) -> Response {
+    let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
     request(
         server,
         &format!(
-            "GET /ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET /ws HTTP/1.1\r\nHost: {host}\r\n{origin}Connection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ),
     )

@@ -16,6 +16,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod client;
+pub mod command;
 pub mod frames;
 pub mod http;
 pub mod raw;

@@ -3,6 +3,8 @@
 //! The ordinary [`Client`](super::Client) sits on tokio-tungstenite, which answers pings by itself and
 //! refuses to send what breaks the protocol. Tests of dead peers and of hostile bytes need both.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -126,6 +128,28 @@ impl RawClient {
             }
             if !self.fill().await {
                 return None;
+            }
+        }
+    }
+
+    /// [`RawClient::read_frame`] for a slow reader, who takes so many bytes at a time and pauses after each.
+    pub async fn read_frame_slowly(
+        &mut self,
+        bytes: usize,
+        pause: Duration,
+    ) -> Option<(u8, Vec<u8>)> {
+        loop {
+            if let Some(frame) = self.take_frame() {
+                return Some(frame);
+            }
+            let mut sip = vec![0; bytes];
+            let read = within("bytes from the server", self.stream.read(&mut sip)).await;
+            match read {
+                Ok(count @ 1..) => self.unread.extend_from_slice(&sip[..count]),
+                Ok(0) | Err(_) => return None,
+            }
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The real server, as a child process with a directory and a SQLite file of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::command::{BINARY, limited, shielded};
+pub use super::command::{Ended, STOP_DEADLINE, run, run_with_env};
+
 /// How long the server may take to say that it is listening: generous, for a busy build machine.
 const START_DEADLINE: Duration = Duration::from_secs(30);
-
-/// How long the server may take to end after it was asked to.
-const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How the line begins that the server prints once it is ready.
 const READY: &str = "yanshu is listening on ";
@@ -23,6 +23,7 @@ const READY: &str = "yanshu is listening on ";
 pub struct Server {
     directory: TempDir,
     flags: Vec<String>,
+    file_limit: Option<u32>,
     process: Process,
 }
 
@@ -34,17 +35,6 @@ struct Process {
     log_reader: Option<JoinHandle<()>>,
 }
 
-/// How a server, or another command of the binary, ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its exit status.
-    pub status: ExitStatus,
-    /// All of its standard output; empty for a server.
-    pub stdout: String,
-    /// All of its standard error, which is where the log goes.
-    pub stderr: String,
-}
-
 impl Server {
     /// A server with every setting at its default, on a free port of 127.0.0.1.
     pub fn start() -> Server {
@@ -53,12 +43,23 @@ impl Server {
 
     /// A server with more flags. A `--listen` or `--database-url` among them replaces the test's own.
     pub fn with(flags: &[&str]) -> Server {
+        Server::launch(None, flags)
+    }
+
+    /// [`Server::with`], and no file of the server can grow beyond so many blocks of 512 bytes: writing
+    /// then fails as on a full disk.
+    pub fn with_file_limit(blocks: u32, flags: &[&str]) -> Server {
+        Server::launch(Some(blocks), flags)
+    }
+
+    fn launch(file_limit: Option<u32>, flags: &[&str]) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let flags = owned(flags);
-        let process = Process::start(directory.path(), &flags);
+        let process = Process::start(directory.path(), file_limit, &flags);
         Server {
             directory,
             flags,
+            file_limit,
             process,
         }
     }
@@ -168,7 +169,13 @@ impl Server {
     /// Starts again on the same database with the same flags; kills a process that still runs.
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = Process::start(self.directory.path(), &self.flags);
+        self.process = Process::start(self.directory.path(), self.file_limit, &self.flags);
+    }
+
+    /// [`Server::restart`] without the file limit: the disk has room again.
+    pub fn restart_without_file_limit(&mut self) {
+        self.file_limit = None;
+        self.restart();
     }
 
     /// [`Server::restart`] with other flags in the place of the old ones.
@@ -207,8 +214,11 @@ impl Server {
 }
 
 impl Process {
-    fn start(directory: &Path, flags: &[String]) -> Process {
-        let mut command = binary();
+    fn start(directory: &Path, file_limit: Option<u32>, flags: &[String]) -> Process {
+        let mut command = match file_limit {
+            None => shielded(Command::new(BINARY)),
+            Some(blocks) => limited(blocks),
+        };
         command.arg("serve");
         if !flags.iter().any(|flag| flag.starts_with("--listen")) {
             command.args(["--listen", "127.0.0.1:0"]);
@@ -262,65 +272,6 @@ impl Drop for Process {
     }
 }
 
-/// Runs the binary with `arguments` until it ends by itself, as for `yanshu users import`.
-pub fn run(arguments: &[&str]) -> Ended {
-    let mut command = binary();
-    command.args(arguments);
-    run_to_end(command)
-}
-
-/// [`run`], with environment variables.
-pub fn run_with_env(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-    let mut command = binary();
-    command.args(arguments).envs(variables.iter().copied());
-    run_to_end(command)
-}
-
-/// The binary, shielded from settings in the environment of whoever runs the tests.
-fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yanshu"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("YANSHU_") || ["DATABASE_URL", "NATS_URL", "RUST_LOG"].contains(&&*name)
-        {
-            command.env_remove(&*name);
-        }
-    }
-    command
-}
-
-fn run_to_end(mut command: Command) -> Ended {
-    // In a directory of its own, since the default database is a file in the present one.
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    let mut child = command
-        .current_dir(directory.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary can be run");
-    let stdout = read_to_end(child.stdout.take().expect("stdout is piped"));
-    let stderr = read_to_end(child.stderr.take().expect("stderr is piped"));
-    let deadline = Instant::now() + STOP_DEADLINE;
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("the child can be waited for") {
-            break status;
-        }
-        if Instant::now() >= deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            let stderr = stderr.join().expect("the reader does not panic");
-            panic!("{command:?} did not end in {STOP_DEADLINE:?}; its stderr:\n{stderr}");
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
-    Ended {
-        status,
-        stdout: stdout.join().expect("the reader does not panic"),
-        stderr: stderr.join().expect("the reader does not panic"),
-    }
-}
-
 /// Collects standard error in the background, so that the pipe never fills up.
 fn keep_log(child: &mut Child, log: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let stderr = child.stderr.take().expect("stderr is piped");
@@ -356,14 +307,6 @@ fn wait_until_ready(child: &mut Child, log: &Mutex<String>) -> String {
         "the server {why}; its log:\n{}",
         log.lock().expect("not poisoned")
     );
-}
-
-fn read_to_end(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
-    thread::spawn(move || {
-        let mut text = String::new();
-        pipe.read_to_string(&mut text).expect("the output is UTF-8");
-        text
-    })
 }
 
 fn database(directory: &Path) -> PathBuf {
