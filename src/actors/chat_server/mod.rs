@@ -10,11 +10,10 @@ mod catch_up;
 mod delivery;
 mod device;
 mod messages;
+mod store_state;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
@@ -23,77 +22,18 @@ use actix::{
 use tokio::sync::oneshot;
 
 pub use messages::{Ask, Connect, Disconnect, Finish, Request, Resume, Told};
+pub use store_state::StoreState;
 
 use super::db_executor::{FetchPart, WriteBatch};
 use super::session::{ConnectAnswer, Push};
 use crate::chat::{ConnectionId, IdAllocator, Routes};
 use crate::protocol::{Action, ErrorCode, Refusal, UserId, render};
-use crate::store::{StoreError, Write};
+use crate::store::Write;
 use batching::{Batcher, Job};
 use device::Device;
 
 /// How often a failing store is asked again, and reads that failed are repeated.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Whether the store can commit. Shared with the health check.
-#[derive(Debug, Clone)]
-pub struct StoreState(Arc<StoreStateInner>);
-
-#[derive(Debug)]
-struct StoreStateInner {
-    born: Instant,
-    failing: AtomicBool,
-    /// Milliseconds after `born`, plus one, since when a batch is in flight; 0: none is.
-    in_flight: AtomicU64,
-}
-
-impl Default for StoreState {
-    fn default() -> Self {
-        Self(Arc::new(StoreStateInner {
-            born: Instant::now(),
-            failing: AtomicBool::new(false),
-            in_flight: AtomicU64::new(0),
-        }))
-    }
-}
-
-impl StoreState {
-    /// A batch in flight for longer is a store that hangs.
-    const HANGS: u64 = 3_000;
-
-    /// Whether the last batch failed, or hangs.
-    pub fn is_failing(&self) -> bool {
-        let since = self.0.in_flight.load(Ordering::Relaxed);
-        let hangs = since > 0 && self.now().saturating_sub(since) > Self::HANGS;
-        hangs || self.0.failing.load(Ordering::Relaxed)
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
-    }
-
-    fn sent(&self) {
-        self.0.in_flight.store(self.now(), Ordering::Relaxed);
-    }
-
-    fn returned(&self) {
-        self.0.in_flight.store(0, Ordering::Relaxed);
-    }
-
-    /// A batch failed. Said once, however many follow.
-    fn failed(&self, error: &StoreError) {
-        if !self.0.failing.swap(true, Ordering::Relaxed) {
-            log::error!("the store fails: {error}");
-        }
-    }
-
-    /// A batch was written to the disk.
-    fn works(&self) {
-        if self.0.failing.swap(false, Ordering::Relaxed) {
-            log::info!("the store works again");
-        }
-    }
-}
 
 /// See the module.
 pub struct ChatServer {
