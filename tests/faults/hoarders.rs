@@ -10,8 +10,11 @@ use super::support::raw::{TEXT, frame};
 use super::support::{Client, RawClient, Server, frames};
 
 const HOARDER: &str = "hoarder";
-/// Enough to fill what the server holds of pages for all.
-const HOARDERS: usize = 70;
+/// More than fill what the server holds of pages for all.
+const HOARDERS: usize = 150;
+
+/// What the server may take for them: 32 MiB of pages, as much again while they are made, and the connections.
+const MEMORY_KIB: u64 = 72 * 1024;
 const PAGES: usize = 4;
 
 /// So many messages of so many bytes fill a page of 512 KiB.
@@ -62,7 +65,8 @@ fn is_answered(answer: &Value, action: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_others_hoard_pages_a_request_is_answered_in_time_by_a_page_or_a_retryable_error() {
-    let server = Server::with(&["--stall-timeout", "600s", "--max-devices", "100"]);
+    let server = Server::with(&["--stall-timeout", "600s", "--max-devices", "200"]);
+    let before = server.peak_rss_kib();
     let _hoarders = hoard(&server).await;
     let mut busy = 0;
     for (action, request) in requests("bystander") {
@@ -75,11 +79,14 @@ async fn while_others_hoard_pages_a_request_is_answered_in_time_by_a_page_or_a_r
         busy += u8::from(!is_answered(&answer, action));
     }
     assert!(busy > 0, "the hoarders left room, which tests nothing");
+    let growth = server.peak_rss_kib() - before;
+    println!("{HOARDERS} hoarders took {growth} KiB");
+    assert!(growth < MEMORY_KIB, "{HOARDERS} hoarders took {growth} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn once_the_hoarders_are_cut_everybody_is_answered() {
-    let server = Server::with(&["--stall-timeout", "2s", "--max-devices", "100"]);
+    let server = Server::with(&["--stall-timeout", "2s", "--max-devices", "200"]);
     let hoarders = hoard(&server).await;
     let mut client = Client::connect(&server, "bystander").await;
     let asked = Instant::now();
