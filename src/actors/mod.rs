@@ -9,11 +9,11 @@
 //! | session → [`chat_server`] | `Connect`, `Ask` | the same 256, and the [`Budget`](crate::chat::Budget) of all connections | `busy`, nothing done |
 //! | session → chat_server | `Resume`, `Told`, `Disconnect` | one `Resume` for each wait, one `Told` for each pong, one `Disconnect` | mailbox gone: the process is stopping |
 //! | chat_server → session | `Push` of answers | what the session asked and is owed: 256 | the session is gone: dropped with it, a resend settles it |
-//! | chat_server → session | `Push` of deliveries | the window of [`flow::Flow`]: 64 KiB untaken | the device goes to its cursor and catches up from the store |
+//! | chat_server → session | `Push` of deliveries | [`flow::Flow`]: 64 KiB untaken by one device, 64 MiB by all | the device goes to its cursor and catches up from the store |
 //! | chat_server → session | `ConnectAnswer`, `Kick` | one each | as above |
-//! | chat_server → [`db_executor`], writing lane | `WriteBatch` | one in flight, 2,000 writes or 4 MiB | the transaction failed: every write of it is `storage_unavailable`, `/health` turns red, a probe a second until it heals |
+//! | chat_server → [`db_executor`], writing lane | `WriteBatch` | one in flight, 2,000 writes or 4 MiB | the transaction failed: every write of it is `storage_unavailable`, `/health` turns red, a probe a second until one is written; red after 3 s without return, too |
 //! | chat_server → db_executor, reading lanes | `FetchPart` | one for each device, 16 in all; the rest wait in line | the read failed: asked again a second later |
-//! | session → db_executor, reading lanes | `ReadPage` | one for each session, a shared number of KiB for all (a semaphore that is waited for) | `storage_unavailable` |
+//! | session → db_executor, reading lanes | `ReadPage` | one for each session, a shared number of KiB for all (a semaphore, waited for 5 s) | `busy`, or `storage_unavailable` |
 //! | http → db_executor, reading lanes | `Ping` | the connections to `/health` | red |
 //! | app → every session | a watch channel: going away | one value | – |
 //! | watchdog → socket | reset | – | the session is dropped with its connection |
