@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-schema proof
+.PHONY: help run test lint bench bench-schema proof check-deploy
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,8 +11,10 @@ help: ## List the targets
 run: ## Build and serve, with demo data, on 127.0.0.1:8080
 	$(CARGO) run --release --locked -- serve --demo
 
-test: ## Run all tests
+test: ## Run all tests, those of the protocol on SQLite, on PostgreSQL and through two nodes
 	$(CARGO) test --locked
+	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol
+	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol
 
 lint: ## Check format, clippy and the API documentation; any warning fails
 	$(CARGO) fmt --check
@@ -25,7 +27,15 @@ bench: ## Measure the server under load
 bench-schema: ## Compare the candidate schemas (some ten minutes, 3 GB in TMPDIR)
 	$(CARGO) bench --locked --bench schema
 
-proof: ## Run the long forms of the fault tests, and the mutants where they are there
-	YANSHU_CRASH_ROUNDS=50 YANSHU_SLOW_READER=100000 \
-		$(CARGO) test --release --locked --test faults -- --nocapture
+proof: ## Run the long forms of the fault tests on all three, and the mutants where they are there
+	for on in sqlite postgres cluster; do \
+		YANSHU_TEST_ON=$$on YANSHU_CRASH_ROUNDS=50 YANSHU_SLOW_READER=100000 \
+			$(CARGO) test --release --locked --test faults -- --nocapture || exit 1; \
+	done
+	YANSHU_CLUSTER_ROUNDS=10 $(CARGO) test --release --locked --test cluster -- --nocapture
+	YANSHU_START_ROUNDS=50 YANSHU_TAKING_ROUNDS=50 YANSHU_ORDER_USERS=1000 YANSHU_ORDER_MESSAGES=100000 \
+		$(CARGO) test --release --locked --test nodes -- --nocapture --test-threads=1
 	@if [ -x tests/mutants/run ]; then tests/mutants/run; else echo "tests/mutants/run is not there: skipped"; fi
+
+check-deploy: ## Hold docker-compose.yml, Dockerfile and nginx.conf against the tools that are installed
+	deploy/check

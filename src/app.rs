@@ -14,12 +14,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::actors::chat_server::{ChatServer, Finish, StoreState};
+use crate::actors::chat_server::{ChatServer, Finish, Parts, StoreState};
 use crate::actors::db_executor::{DbExecutor, WriteBatch};
 use crate::actors::flow::Untaken;
 use crate::actors::link::Links;
 use crate::actors::session::{Deadlines, Shared};
 use crate::auth::OpenHosts;
+use crate::bus::local::Hub;
+use crate::bus::{Bus, Events};
 use crate::chat::Budget;
 use crate::http::{self, Door, Health};
 use crate::settings::ServeSettings;
@@ -32,11 +34,34 @@ const PAGES_KIB: usize = 32 * 1024;
 /// Largest buffer for answers that a socket has in the kernel.
 const SEND_BUFFER: usize = 256 * 1024;
 const BACKLOG: i32 = 4096;
+/// A batch may take so many times as long as one statement before the store is given up on.
+const STORE_PATIENCE: u32 = 2;
 /// How long a closed connection may stay for the client to read the last frame and close in turn.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long sessions may take to say goodbye, and then the store to finish.
 const GOODBYE: Duration = Duration::from_secs(5);
 const FINISH: Duration = Duration::from_secs(3);
+/// How long what was committed may take to leave for other nodes.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// A server's place among the nodes.
+pub struct Node {
+    /// The way to the others.
+    pub bus: Arc<dyn Bus>,
+    /// What comes from them.
+    pub events: Events,
+}
+
+impl Node {
+    /// A node that is alone.
+    pub fn alone() -> Self {
+        let (bus, events) = Hub::default().join(1);
+        Self {
+            bus: Arc::new(bus),
+            events,
+        }
+    }
+}
 
 /// A server that listens.
 pub struct Application {
@@ -45,31 +70,44 @@ pub struct Application {
     leave: watch::Sender<bool>,
     sessions: Arc<AtomicUsize>,
     chat: Addr<ChatServer>,
+    bus: Arc<dyn Bus>,
 }
 
 impl Application {
-    /// Puts a server together over a store. It answers once [`Self::run_until`] runs.
+    /// Puts a server together over a store, and a way to other nodes. It answers once
+    /// [`Self::run_until`] runs.
     ///
     /// # Errors
     /// Where the address cannot be listened on.
-    pub fn build(settings: &ServeSettings, store: &Store) -> io::Result<Self> {
-        let writer = DbExecutor::start_lane(store, 1);
-        Self::with_writer(settings, store, writer.recipient())
+    pub fn build(settings: &ServeSettings, store: &Store, node: Node) -> io::Result<Self> {
+        let writers = DbExecutor::start_writers(store, settings.writers());
+        Self::with_writers(settings, store, node, writers)
     }
 
-    /// The same with another writing lane: benchmarks measure the sockets without a store.
+    /// The same with other writing lanes: benchmarks measure the sockets without a store.
     ///
     /// # Errors
     /// Where the address cannot be listened on.
-    pub fn with_writer(
+    pub fn with_writers(
         settings: &ServeSettings,
         store: &Store,
-        writer: Recipient<WriteBatch>,
+        Node { bus, events }: Node,
+        writers: Vec<Recipient<WriteBatch>>,
     ) -> io::Result<Self> {
         let (leave, leaving) = watch::channel(false);
-        let readers = DbExecutor::start_lane(store, settings.store_readers.get());
-        let store_state = StoreState::default();
-        let chat = start_chat(settings, writer, &readers, store_state.clone());
+        let readers = DbExecutor::start_lane(store, settings.readers());
+        let store_state = StoreState::new(writers.len());
+        let patience = settings.store.store_timeout * STORE_PATIENCE;
+        let chat = start_chat(Parts {
+            writers,
+            readers: readers.clone(),
+            store_state: store_state.clone(),
+            patience,
+            is_shared: settings.store.database_url.is_shared(),
+            bus: Arc::clone(&bus),
+            events,
+            devices_max: settings.max_devices.get(),
+        });
         let sessions = Arc::new(AtomicUsize::new(0));
         let shared = Arc::new(Shared {
             chat: chat.clone(),
@@ -81,6 +119,7 @@ impl Application {
             count: Arc::clone(&sessions),
             deadlines: Deadlines {
                 connect: settings.connect_timeout,
+                answer: patience * 2 + settings.connect_timeout,
                 ping: settings.ping_interval,
                 idle: settings.idle_timeout,
             },
@@ -93,6 +132,7 @@ impl Application {
         let health = Data::new(Health {
             readers,
             store_state,
+            bus: Arc::clone(&bus),
             leaving,
         });
         let listener = listen(settings.listen)?;
@@ -122,6 +162,7 @@ impl Application {
             leave,
             sessions,
             chat,
+            bus,
         })
     }
 
@@ -147,13 +188,17 @@ impl Application {
                 return Err(io::Error::other("the ChatServer died; see the log"));
             }
         }
-        // Red first, so that load balancers look elsewhere; then the goodbyes; then the store.
+        // Red first, so that load balancers look elsewhere; then the goodbyes; then the store, and
+        // the letters about what it stored.
         self.leave.send_replace(true);
         goodbye(&self.sessions).await;
         if timeout(FINISH, self.chat.send(Finish)).await.is_err() {
             log::error!(
                 "the store did not finish in time; what it had in hand was not acknowledged"
             );
+        }
+        if timeout(FLUSH, self.bus.flushed()).await.is_err() {
+            log::warn!("letters to other nodes did not leave in time; those nodes read the store");
         }
         shut(&handle).await;
         serving.await.map_err(io::Error::other)?
@@ -167,19 +212,10 @@ fn open_hosts(settings: &ServeSettings) -> OpenHosts {
     OpenHosts::new(&names)
 }
 
-fn start_chat(
-    settings: &ServeSettings,
-    writer: Recipient<WriteBatch>,
-    readers: &Addr<DbExecutor>,
-    store_state: StoreState,
-) -> Addr<ChatServer> {
-    let devices = settings.max_devices.get();
-    let reader = readers.clone().recipient();
+fn start_chat(parts: Parts) -> Addr<ChatServer> {
     // A thread of its own: its mailbox is drained without a budget, and no socket must wait for it.
     let arbiter = Arbiter::new();
-    ChatServer::start_in_arbiter(&arbiter.handle(), move |_| {
-        ChatServer::new(writer, reader, store_state, devices)
-    })
+    ChatServer::start_in_arbiter(&arbiter.handle(), move |_| ChatServer::new(parts))
 }
 
 /// Ready when the ChatServer is gone: a process without it must not go on accepting connections.

@@ -2,13 +2,14 @@
 //!
 //! Layers, each sees only those to its left; siblings do not know each other:
 //!
-//! [`protocol`] → [`chat`], [`store`], [`auth`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
+//! [`protocol`] → [`chat`], [`store`], [`bus`], [`auth`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
 //!
 //! | room | holds | knows nothing of |
 //! |---|---|---|
 //! | [`protocol`] | frames in and out, IDs, error and close codes: pure | actix, diesel |
 //! | [`chat`] | the rules as plain data: ID allocator, routes, a device's cursor, budgets | actix, diesel, sockets |
 //! | [`store`] | diesel: connections, schema, migrations, messages, receipts, contacts, IDs | actix, frames |
+//! | [`bus`] | how committed frames reach users on other nodes: in-process, or NATS | diesel, actix |
 //! | [`auth`] | who may speak to this server | actors |
 //! | [`actors`] | session, ChatServer, DbExecutor: decode → rule → effects, and the table of edges | HTTP |
 //! | [`http`] | the upgrade, the health check | diesel |
@@ -21,6 +22,7 @@
 pub mod actors;
 pub mod app;
 pub mod auth;
+pub mod bus;
 pub mod chat;
 pub mod cmd;
 pub mod http;

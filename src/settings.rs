@@ -25,7 +25,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve WebSocket clients (the default)
-    Serve(ServeSettings),
+    Serve(Box<ServeSettings>),
     /// Ask a running server whether it can serve: exit code 0 or 1
     Health(HealthSettings),
     /// Users
@@ -34,6 +34,12 @@ pub enum Command {
     /// Contacts
     #[command(subcommand)]
     Contacts(ContactsCommand),
+    /// Copy all data of a SQLite database into an empty PostgreSQL one, and compare the two
+    ///
+    /// No server may run on either. The SQLite database stays as it is. Until everything has
+    /// arrived and is found to be the same, no server starts on the PostgreSQL one. It can be killed
+    /// at any moment: the same command again goes on where it stopped.
+    MigrateData(MigrateDataSettings),
 }
 
 /// What can be done with users.
@@ -53,12 +59,13 @@ pub enum ContactsCommand {
 /// Where the database is.
 #[derive(Debug, Clone, Args)]
 pub struct StoreSettings {
-    /// The database: sqlite://PATH
+    /// The database: sqlite://PATH, or postgres://USER:PASSWORD@HOST/NAME to share it among nodes
     #[arg(
         long,
         env = "DATABASE_URL",
         default_value = "sqlite://yanshu.db",
-        value_name = "URL"
+        value_name = "URL",
+        hide_env_values = true
     )]
     pub database_url: DatabaseUrl,
     /// How long to wait for a locked database before a request fails
@@ -121,14 +128,73 @@ pub struct ServeSettings {
     /// Threads for sockets [default: one for each core]
     #[arg(long, env = "YANSHU_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,
-    /// Threads that read the database beside the one that writes
+    /// Connections that write to PostgreSQL; SQLite has one [default: 4]
+    #[arg(long, env = "YANSHU_STORE_WRITERS", value_name = "N")]
+    pub store_writers: Option<NonZeroUsize>,
+    /// Connections that read the database beside those that write [default: 2, of PostgreSQL 4]
+    #[arg(long, env = "YANSHU_STORE_READERS", value_name = "N")]
+    pub store_readers: Option<NonZeroUsize>,
+    /// Other nodes.
+    #[command(flatten)]
+    pub bus: BusSettings,
+}
+
+impl ServeSettings {
+    /// How many connections write.
+    pub fn writers(&self) -> usize {
+        match &self.store.database_url {
+            DatabaseUrl::Sqlite(_) => 1,
+            DatabaseUrl::Postgres(_) => self.store_writers.map_or(4, NonZeroUsize::get),
+        }
+    }
+
+    /// How many connections read.
+    pub fn readers(&self) -> usize {
+        let default = if self.store.database_url.is_shared() {
+            4
+        } else {
+            2
+        };
+        self.store_readers.map_or(default, NonZeroUsize::get)
+    }
+}
+
+/// How nodes that share a database reach each other.
+#[derive(Debug, Clone, Args)]
+pub struct BusSettings {
+    /// Join the other nodes: nats://HOST:PORT or tls://HOST:PORT, with USER:PASSWORD@ where needed; several, separated by commas, are one NATS cluster
+    #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
+    pub nats_url: Option<String>,
+    /// Credentials for NATS: a .creds file
+    #[arg(long, env = "YANSHU_NATS_CREDS", value_name = "FILE")]
+    pub nats_creds: Option<PathBuf>,
+    /// Certificates of authorities to trust for NATS, in PEM
+    #[arg(long, env = "YANSHU_NATS_CA", value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// Certificate to show to NATS, in PEM
     #[arg(
         long,
-        env = "YANSHU_STORE_READERS",
-        default_value = "2",
+        env = "YANSHU_NATS_CERT",
+        value_name = "FILE",
+        requires = "nats_key"
+    )]
+    pub nats_cert: Option<PathBuf>,
+    /// Key of that certificate, in PEM
+    #[arg(
+        long,
+        env = "YANSHU_NATS_KEY",
+        value_name = "FILE",
+        requires = "nats_cert"
+    )]
+    pub nats_key: Option<PathBuf>,
+    /// Letters from other nodes that wait for one user; more are left to the store
+    #[arg(
+        long,
+        env = "YANSHU_BUS_BUFFER",
+        default_value = "256",
         value_name = "N"
     )]
-    pub store_readers: NonZeroUsize,
+    pub bus_buffer: NonZeroUsize,
 }
 
 /// Whom to ask.
@@ -155,6 +221,46 @@ pub struct ImportSettings {
     /// Where the database is.
     #[command(flatten)]
     pub store: StoreSettings,
+}
+
+/// From where to where data goes.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateDataSettings {
+    /// The database to copy: sqlite://PATH
+    #[arg(
+        long,
+        env = "YANSHU_MIGRATE_FROM",
+        value_name = "URL",
+        value_parser = sqlite_url
+    )]
+    pub from: DatabaseUrl,
+    /// The empty database to fill: postgres://USER:PASSWORD@HOST/NAME
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        value_parser = postgres_url
+    )]
+    pub to: DatabaseUrl,
+}
+
+fn sqlite_url(text: &str) -> Result<DatabaseUrl, String> {
+    match text.parse() {
+        Ok(url @ DatabaseUrl::Sqlite(_)) => Ok(url),
+        Ok(DatabaseUrl::Postgres(_)) => Err("data comes from SQLite: sqlite://PATH".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn postgres_url(text: &str) -> Result<DatabaseUrl, String> {
+    match text.parse() {
+        Ok(url @ DatabaseUrl::Postgres(_)) => Ok(url),
+        Ok(DatabaseUrl::Sqlite(_)) => {
+            Err("data goes to PostgreSQL: postgres://USER@HOST/NAME".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use tempfile::TempDir;
-
-use crate::{Outcome, null, scratch};
+use crate::ground::{Database, Ground, On};
+use crate::{Outcome, null};
 
 /// Ticks of the kernel's CPU accounting in a second (`USER_HZ`).
 const TICKS: f64 = 100.0;
@@ -22,55 +21,110 @@ pub enum Kind {
     NoStore,
 }
 
-/// A server that listens; killed when dropped.
-pub struct Server {
-    child: Child,
-    /// Where it listens.
-    pub address: SocketAddr,
-    _database: TempDir,
+/// What to start.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
+    pub kind: Kind,
+    pub on: On,
+    pub ground: &'a Ground,
 }
 
-impl Server {
+/// A server whose nodes listen; killed when dropped.
+pub struct Server<'a> {
+    nodes: Vec<Node>,
+    ground: &'a Ground,
+    _database: Database<'a>,
+}
+
+/// A process, killed when dropped.
+struct Node {
+    child: Child,
+    /// Where it listens.
+    address: SocketAddr,
+}
+
+impl<'a> Server<'a> {
     /// Starts one and waits until it listens.
-    pub fn start(kind: Kind) -> Outcome<Self> {
-        let database = scratch()?;
-        let mut command = match kind {
-            Kind::Yanshu => Command::new(env!("CARGO_BIN_EXE_yanshu")),
-            Kind::NoStore => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.arg(null::ARGUMENT);
-                command
+    pub fn start(Setup { kind, on, ground }: Setup<'a>) -> Outcome<Self> {
+        let database = match kind {
+            Kind::Yanshu => ground.database(on)?,
+            Kind::NoStore => Database::file()?,
+        };
+        let nodes = (0..on.nodes()).map(|_| {
+            let mut command = command(kind)?;
+            command.args(["serve", "--listen", "127.0.0.1:0", "--database-url"]);
+            command.arg(&database.url);
+            if let Some(bus) = ground.bus(on) {
+                command.args(["--nats-url", &bus]);
             }
-        };
-        let path = database.path().join("yanshu.db");
-        let child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--database-url"])
-            .arg(format!("sqlite://{}", path.display()))
-            .env("RUST_LOG", "error")
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut server = Self {
-            child,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            Node::start(command)
+        });
+        Ok(Self {
+            nodes: nodes.collect::<Outcome<_>>()?,
+            ground,
             _database: database,
+        })
+    }
+
+    /// Where a node listens, counted from 0 and round again.
+    pub fn address(&self, node: usize) -> SocketAddr {
+        self.nodes[node % self.nodes.len()].address
+    }
+}
+
+fn command(kind: Kind) -> Outcome<Command> {
+    Ok(match kind {
+        Kind::Yanshu => Command::new(env!("CARGO_BIN_EXE_yanshu")),
+        Kind::NoStore => {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg(null::ARGUMENT);
+            command
+        }
+    })
+}
+
+impl Node {
+    fn start(mut command: Command) -> Outcome<Self> {
+        let child = command.env("RUST_LOG", "error").stdout(Stdio::piped());
+        let mut node = Self {
+            child: child.spawn()?,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        let stdout = server.child.stdout.take().ok_or("no stdout")?;
+        let stdout = node.child.stdout.take().ok_or("no stdout")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let (_, address) = line
             .trim()
             .split_once("http://")
             .ok_or("the server did not start")?;
-        server.address = address.parse()?;
-        Ok(server)
+        node.address = address.parse()?;
+        Ok(node)
     }
 
-    /// Its memory in RAM, in bytes.
-    pub fn resident(&self) -> Outcome<f64> {
+    fn resident(&self) -> Outcome<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
         let kib = line.and_then(|l| l.split_whitespace().next());
         Ok(kib.ok_or("no VmRSS")?.parse::<f64>()? * 1024.0)
+    }
+
+    fn ticks(&self) -> Outcome<f64> {
+        process_ticks(&self.child.id().to_string())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // What is left of it is gone with its database.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server<'_> {
+    /// The memory of all its nodes in RAM, in bytes.
+    pub fn resident(&self) -> Outcome<f64> {
+        self.nodes.iter().map(Node::resident).sum()
     }
 
     /// Begins to watch who uses the cores.
@@ -82,26 +136,24 @@ impl Server {
         })
     }
 
-    /// CPU time so far: the server's, ours, and of the whole machine.
-    fn ticks(&self) -> Outcome<[f64; 3]> {
+    /// CPU time so far: of the server's nodes, of ourselves, of what the nodes stand on, and of the
+    /// whole machine.
+    fn ticks(&self) -> Outcome<[f64; 4]> {
         let machine = fs::read_to_string("/proc/stat")?;
         let fields = machine.lines().next().unwrap_or_default();
         let fields: Vec<f64> = fields.split_whitespace().flat_map(str::parse).collect();
         // user, nice, system, idle, iowait, irq, softirq, steal
         let busy = [0, 1, 2, 5, 6, 7].map(|at| fields.get(at).copied().unwrap_or(0.0));
         Ok([
-            process_ticks(&self.child.id().to_string())?,
+            self.nodes.iter().map(Node::ticks).sum::<Outcome<_>>()?,
             process_ticks("self")?,
+            // One that ends just now had little to do.
+            self.ground
+                .processes()?
+                .flat_map(|process| process_ticks(&process))
+                .sum(),
             busy.iter().sum(),
         ])
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // What is left of it is gone with its directory.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -118,15 +170,17 @@ fn process_ticks(process: &str) -> Outcome<f64> {
 pub struct Cores {
     pub server: f64,
     pub client: f64,
+    /// PostgreSQL and nats-server.
+    pub ground: f64,
     /// Everything else on the machine.
     pub others: f64,
 }
 
 /// See [`Server::watch`].
 pub struct Watch<'a> {
-    server: &'a Server,
+    server: &'a Server<'a>,
     since: Instant,
-    before: [f64; 3],
+    before: [f64; 4],
 }
 
 impl Watch<'_> {
@@ -138,7 +192,8 @@ impl Watch<'_> {
         Ok(Cores {
             server: cores(0),
             client: cores(1),
-            others: (cores(2) - cores(0) - cores(1)).max(0.0),
+            ground: cores(2),
+            others: (cores(3) - cores(2) - cores(1) - cores(0)).max(0.0),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 
-use crate::child::{Cores, Kind, Server};
+use crate::child::{Cores, Server, Setup};
 use crate::socket::Socket;
 use crate::{Outcome, block_on};
 
@@ -25,8 +25,8 @@ pub struct Sample {
 }
 
 /// Connects so many new users to a fresh server.
-pub fn measure(kind: Kind, users: usize) -> Outcome<Sample> {
-    let server = Server::start(kind)?;
+pub fn measure(setup: Setup<'_>, users: usize) -> Outcome<Sample> {
+    let server = Server::start(setup)?;
     block_on(async {
         // What the first connections make the process load is no user's.
         drop(connect(&server, "FIRST", AT_ONCE).await?);
@@ -46,7 +46,7 @@ pub fn measure(kind: Kind, users: usize) -> Outcome<Sample> {
     })
 }
 
-async fn connect(server: &Server, prefix: &str, users: usize) -> Outcome<Vec<Socket>> {
+async fn connect(server: &Server<'_>, prefix: &str, users: usize) -> Outcome<Vec<Socket>> {
     let next = Cell::new(0..users);
     let take = || {
         let mut rest = next.take();
@@ -58,7 +58,7 @@ async fn connect(server: &Server, prefix: &str, users: usize) -> Outcome<Vec<Soc
         let mut sockets = Vec::new();
         while let Some(number) = take() {
             let user = format!("{prefix}{number:06}");
-            sockets.push(Socket::connect(server.address, &user).await?);
+            sockets.push(Socket::connect(server.address(0), &user).await?);
         }
         Outcome::Ok(sockets)
     });

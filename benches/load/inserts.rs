@@ -1,4 +1,4 @@
-//! The store without sockets: its own door, one thread, one batch after another.
+//! SQLite's store without sockets: its own door, one thread, one batch after another.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use yanshu::protocol::{IDS_PER_GRANT, MessageId, MessageKind, UserId};
 use yanshu::store::{NewMessage, Outcome as Written, Store, StoreOptions, Write};
 
-use crate::{Outcome, TEXT, TIME, pair, scratch};
+use crate::ground::Database;
+use crate::{Outcome, Plan, TEXT, TIME, pair};
 
 /// So many grants are made at once, outside of the time.
 const GRANTS: i64 = 2_000;
@@ -19,32 +20,39 @@ struct World {
     ids: Vec<VecDeque<i64>>,
 }
 
-fn open(path: &std::path::Path) -> Outcome<Store> {
+fn open(url: &str) -> Outcome<Store> {
     Ok(Store::open(&StoreOptions {
-        url: format!("sqlite://{}", path.display()).parse()?,
+        url: url.parse()?,
+        writers: 1,
         readers: 1,
         timeout: Duration::from_secs(5),
     })?)
 }
 
-/// Messages a second in batches of `depth` messages of each of so many pairs.
-pub fn messages(pairs: usize, depth: usize, warm_up: f64, seconds: f64) -> Outcome<f64> {
-    let directory = scratch()?;
+/// A fresh database with the users of so many pairs.
+pub fn open_with(url: &str, pairs: usize) -> Outcome<(Store, Vec<(UserId, UserId)>)> {
+    let store = open(url)?;
     let user = |name: String| UserId::parse(&name);
+    let pairs = (0..pairs)
+        .map(pair::names)
+        .map(|(from, to)| Ok((user(from)?, user(to)?)))
+        .collect::<Outcome<Vec<_>>>()?;
+    let users = pairs.iter().flat_map(|(a, b)| [a, b]).cloned();
+    store.write(&users.map(Write::Connect).collect::<Vec<_>>())?;
+    Ok((store, pairs))
+}
+
+/// Messages a second in batches of `depth` messages of each of so many pairs.
+pub fn messages(pairs: usize, depth: usize, plan: &Plan) -> Outcome<f64> {
+    let database = Database::file()?;
+    let (store, pairs) = open_with(&database.url, pairs)?;
     let mut world = World {
-        store: open(&directory.path().join("yanshu.db"))?,
-        pairs: (0..pairs)
-            .map(pair::names)
-            .map(|(from, to)| Ok((user(from)?, user(to)?)))
-            .collect::<Outcome<_>>()?,
-        ids: vec![VecDeque::new(); pairs],
+        store,
+        ids: vec![VecDeque::new(); pairs.len()],
+        pairs,
     };
-    let users = world.pairs.iter().flat_map(|(a, b)| [a, b]).cloned();
-    world
-        .store
-        .write(&users.map(Write::Connect).collect::<Vec<_>>())?;
-    world.batches(depth, warm_up)?;
-    world.batches(depth, seconds)
+    world.batches(depth, plan.warm_up)?;
+    world.batches(depth, plan.seconds)
 }
 
 impl World {
@@ -108,8 +116,8 @@ impl World {
 
 /// Connects of new users a second in batches of this size.
 pub fn connects(users: usize, batch: usize) -> Outcome<f64> {
-    let directory = scratch()?;
-    let store = open(&directory.path().join("yanshu.db"))?;
+    let database = Database::file()?;
+    let store = open(&database.url)?;
     let names = (0..users).map(|n| UserId::parse(&format!("IDLE{n:06}")));
     let writes: Vec<Write> = names
         .map(|name| Ok(Write::Connect(name?)))

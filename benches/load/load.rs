@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 
-use crate::child::{Cores, Kind, Server};
+use crate::child::{Cores, Server, Setup};
 use crate::pair::{Pair, Tally};
 use crate::{Outcome, Plan, block_on};
 
@@ -25,8 +25,8 @@ pub struct Sample {
 }
 
 /// Loads a fresh server with so many pairs and so many messages in flight for each.
-pub fn measure(kind: Kind, pairs: usize, depth: usize, plan: &Plan) -> Outcome<Sample> {
-    let server = Server::start(kind)?;
+pub fn measure(setup: Setup<'_>, pairs: usize, depth: usize, plan: &Plan) -> Outcome<Sample> {
+    let server = Server::start(setup)?;
     let limit = Duration::from_secs_f64(plan.seconds * 3.0 + 60.0);
     block_on(async {
         let run = run(&server, pairs, depth, plan);
@@ -36,8 +36,10 @@ pub fn measure(kind: Kind, pairs: usize, depth: usize, plan: &Plan) -> Outcome<S
     })
 }
 
-async fn run(server: &Server, pairs: usize, depth: usize, plan: &Plan) -> Outcome<Sample> {
-    let connecting = (0..pairs).map(|number| Pair::connect(server.address, number));
+async fn run(server: &Server<'_>, pairs: usize, depth: usize, plan: &Plan) -> Outcome<Sample> {
+    // Of two nodes, each has the senders of half of the pairs, and the recipients of the others.
+    let addresses = |number| (server.address(number), server.address(number + 1));
+    let connecting = (0..pairs).map(|number| Pair::connect(addresses(number), number));
     let mut pairs = try_join_all(connecting).await?;
     let warm = drive(&mut pairs, depth, plan.warm_up, WARM_UP_IDS).await?;
     let expected = warm.done as f64 / plan.warm_up * plan.seconds * 1.5;

@@ -2,20 +2,26 @@
 //!
 //! For 1, 10 and 100 pairs of users, with 1 and with 10 messages in flight for each pair: messages
 //! a second from the send to the durable acknowledgement *and* the delivery to the recipient, and
-//! the time to the acknowledgement. Beside each, two limits, measured in turn with it:
+//! the time to the acknowledgement; of one node on SQLite, of one on PostgreSQL, and of two on
+//! PostgreSQL and NATS, with each pair's users on different nodes. Beside each, two limits, measured
+//! in turn with it:
 //!
-//! - the same sockets with no store at all ([`null`]);
-//! - the store with no sockets: [`yanshu::store::Store::write`] in a loop, in batches of all the
-//!   messages that are in flight at that point ([`inserts`]).
+//! - the same sockets with no store at all ([`null`]), for two nodes with NATS between them;
+//! - the store with no sockets, in batches of all the messages that are in flight at that point: on
+//!   SQLite [`yanshu::store::Store::write`] in a loop ([`inserts`]), on PostgreSQL the bare rows over
+//!   the best number of connections ([`rows`]).
 //!
-//! Then connects a second, and the memory of an idle user ([`idle`]). Each measurement has a fresh
-//! server process and a fresh database in the target directory (which file system that is, is
-//! printed). IDs are fetched between the measurements. The client ([`pair`]) waits for answers
-//! before it sends more, so its figures are of a system that is never asked for more than it does.
+//! Then, on SQLite, connects a second, and the memory of an idle user ([`idle`]). Each measurement
+//! has fresh server processes and a fresh database in the target directory (which file system that
+//! is, is printed). PostgreSQL and nats-server are started from the installed binaries, with the
+//! settings they come with; what is not installed is skipped. IDs are fetched between the
+//! measurements. The client ([`pair`]) waits for answers before it sends more, so its figures are
+//! of a system that is never asked for more than it does.
 //!
 //! ```text
-//! cargo bench --bench load                           some seven minutes
-//! YANSHU_BENCH_SECONDS=1 cargo bench --bench load    seconds for each measurement (5)
+//! cargo bench --bench load                           some twelve minutes
+//! YANSHU_BENCH_ON=postgres,cluster                   on what (sqlite,postgres,cluster)
+//! YANSHU_BENCH_SECONDS=1 cargo bench --bench load    seconds for each measurement (3)
 //! YANSHU_BENCH_WARM_UP=1                             seconds before each (1)
 //! YANSHU_BENCH_REPEAT=1                              repetitions, of which the median counts (3)
 //! YANSHU_BENCH_PAIRS=100 YANSHU_BENCH_IN_FLIGHT=10   which points; lists with commas
@@ -26,14 +32,18 @@
 //! `cargo test --benches`) everything runs for a moment, and nothing is kept.
 
 mod child;
+mod ground;
 mod idle;
 mod inserts;
 mod load;
 mod machine;
+mod messages;
 mod null;
 mod pair;
 mod report;
+mod rows;
 mod socket;
+mod support;
 
 use std::error::Error;
 use std::path::Path;
@@ -43,7 +53,8 @@ use std::{env, fs};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use child::Kind;
+use child::{Kind, Setup};
+use ground::{Ground, On};
 use report::Point;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -58,6 +69,7 @@ const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// What to measure, and for how long.
 struct Plan {
+    on: Vec<On>,
     seconds: f64,
     warm_up: f64,
     repeat: usize,
@@ -72,7 +84,8 @@ impl Plan {
         let keep = env::args().any(|argument| argument == "--bench");
         let full = |long: &'static str, short: &'static str| if keep { long } else { short };
         Ok(Self {
-            seconds: one("YANSHU_BENCH_SECONDS", full("5", "0.2"))?,
+            on: list("YANSHU_BENCH_ON", "sqlite,postgres,cluster")?,
+            seconds: one("YANSHU_BENCH_SECONDS", full("3", "0.2"))?,
             warm_up: one("YANSHU_BENCH_WARM_UP", full("1", "0.1"))?,
             repeat: one("YANSHU_BENCH_REPEAT", full("3", "1"))?,
             pairs: list("YANSHU_BENCH_PAIRS", full("1,10,100", "2"))?,
@@ -83,13 +96,13 @@ impl Plan {
     }
 }
 
-fn list<T: FromStr<Err: Error + 'static>>(variable: &str, default: &str) -> Outcome<Vec<T>> {
+fn list<T: FromStr<Err: Into<Box<dyn Error>>>>(variable: &str, default: &str) -> Outcome<Vec<T>> {
     let text = env::var(variable).unwrap_or_else(|_| default.to_owned());
     let values = text.split(',').map(|value| value.trim().parse::<T>());
-    Ok(values.collect::<Result<_, _>>()?)
+    values.collect::<Result<_, _>>().map_err(Into::into)
 }
 
-fn one<T: FromStr<Err: Error + 'static>>(variable: &str, default: &str) -> Outcome<T> {
+fn one<T: FromStr<Err: Into<Box<dyn Error>>>>(variable: &str, default: &str) -> Outcome<T> {
     let mut values = list(variable, default)?;
     Ok(values.pop().ok_or("a setting is empty")?)
 }
@@ -121,12 +134,13 @@ fn main() -> Outcome<()> {
         return null::serve(env::args().skip(2));
     }
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let plan = Plan::from_env()?;
+    let mut plan = Plan::from_env()?;
     let facts = machine::facts()?;
     report::machine(&facts);
-    let messages = under_load(&plan)?;
-    let idle = if plan.users > 0 {
-        Some(idle_users(&plan)?)
+    let ground = Ground::prepare(&mut plan.on)?;
+    let messages = messages::under_load(&plan, &ground)?;
+    let idle = if plan.users > 0 && plan.on.contains(&On::Sqlite) {
+        Some(idle_users(&plan, &ground)?)
     } else {
         None
     };
@@ -137,37 +151,16 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Sections 1 and 2: a table for each number of messages in flight.
-fn under_load(plan: &Plan) -> Outcome<Vec<Value>> {
-    let mut kept = Vec::new();
-    for &depth in &plan.in_flight {
-        let title = format!("Messages, {depth} in flight for each pair");
-        report::header(&title, &report::LOAD_HEAD);
-        for &pairs in &plan.pairs {
-            let mut point = Point::new();
-            for _ in 0..plan.repeat {
-                let sample = load::measure(Kind::Yanshu, pairs, depth, plan)?;
-                point.yanshu.push(sample);
-                let sample = load::measure(Kind::NoStore, pairs, depth, plan)?;
-                point.no_store.push(sample);
-                let rate = inserts::messages(pairs, depth, plan.warm_up, plan.seconds)?;
-                point.inserts.push(rate);
-            }
-            report::load_row(pairs, &point);
-            kept.push(report::load_json(pairs, depth, &point));
-        }
-    }
-    Ok(kept)
-}
-
-/// Sections 3 and 4: connects, and what stays of them.
-fn idle_users(plan: &Plan) -> Outcome<Value> {
+/// The sections of connects, and of what stays of them.
+fn idle_users(plan: &Plan, ground: &Ground) -> Outcome<Value> {
     let mut point = Point::new();
+    let measure = |kind| {
+        let on = On::Sqlite;
+        idle::measure(Setup { kind, on, ground }, plan.users)
+    };
     for _ in 0..plan.repeat {
-        point.yanshu.push(idle::measure(Kind::Yanshu, plan.users)?);
-        point
-            .no_store
-            .push(idle::measure(Kind::NoStore, plan.users)?);
+        point.yanshu.push(measure(Kind::Yanshu)?);
+        point.no_store.push(measure(Kind::NoStore)?);
         let rate = inserts::connects(plan.users, idle::AT_ONCE)?;
         point.inserts.push(rate);
     }

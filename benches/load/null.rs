@@ -2,23 +2,33 @@
 //!
 //! The bench runs itself again as this server. It is the same composition, thread for thread, only
 //! that the lane that writes keeps counters in memory and answers at once.
+//!
+//! Two of them on one NATS are two nodes. They share no counters, and need not: in each pair one
+//! user writes to the other, so that the sender's node draws all numbers of both timelines, and the
+//! recipient, who connected to the other node while theirs stood at 0, gets them in order over the
+//! bus. Both nodes hand out the same IDs, which no pair notices.
 
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Handler, SyncArbiter, SyncContext};
 use clap::Parser;
 use yanshu::actors::db_executor::WriteBatch;
-use yanshu::app::Application;
+use yanshu::app::{Application, Node};
+use yanshu::bus::nats::{self, NatsOptions};
 use yanshu::protocol::{MessageId, UserId};
-use yanshu::settings::{Cli, Command};
+use yanshu::settings::{Cli, Command, ServeSettings};
 use yanshu::store::{Connected, Outcome as Written, Store, StoreError, StoreOptions, Write};
 
 use crate::Outcome;
 
 /// The argument that makes the bench this server; the command line of `yanshu` follows.
 pub const ARGUMENT: &str = "--no-store";
+
+/// Nodes with a store find each other by another name.
+const CLUSTER: &str = "no-store";
 
 /// Serves until it is killed.
 pub fn serve(arguments: impl Iterator<Item = String>) -> Outcome<()> {
@@ -29,16 +39,38 @@ pub fn serve(arguments: impl Iterator<Item = String>) -> Outcome<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let store = Store::open(&StoreOptions {
         url: settings.store.database_url.clone(),
+        writers: 1,
         readers: 2,
         timeout: Duration::from_secs(5),
     })?;
     actix_web::rt::System::new().block_on(async move {
         let writer = SyncArbiter::start(1, NullWriter::default);
-        let app = Application::with_writer(&settings, &store, writer.recipient())?;
+        let node = join(&settings).await?;
+        let app = Application::with_writers(&settings, &store, node, vec![writer.recipient()])?;
         println!("yanshu is listening on http://{}", app.address());
         std::io::stdout().flush()?;
         app.run_until(std::future::pending()).await?;
         Ok(())
+    })
+}
+
+/// Joins the other node, where there is one.
+async fn join(settings: &ServeSettings) -> Outcome<Node> {
+    let Some(urls) = settings.bus.nats_url.clone() else {
+        return Ok(Node::alone());
+    };
+    let (bus, events) = nats::connect(NatsOptions {
+        urls,
+        credentials: None,
+        ca: None,
+        certificate: None,
+        cluster: CLUSTER.to_owned(),
+        buffer: settings.bus.bus_buffer.get(),
+    })
+    .await?;
+    Ok(Node {
+        bus: Arc::new(bus),
+        events,
     })
 }
 

@@ -60,11 +60,14 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Connects the two users of this number.
-    pub async fn connect(address: SocketAddr, number: usize) -> Outcome<Self> {
+    /// Connects the two users of this number, each to their own address.
+    pub async fn connect(
+        (senders, recipients): (SocketAddr, SocketAddr),
+        number: usize,
+    ) -> Outcome<Self> {
         let (from, to) = names(number);
-        let sender = Socket::connect(address, &from).await?;
-        let recipient = Socket::connect(address, &to).await?;
+        let sender = Socket::connect(senders, &from).await?;
+        let recipient = Socket::connect(recipients, &to).await?;
         let head =
             format!(r#"{{"action":"3","fromId":"{from}","toId":"{to}","chatMsg":{{"id":"MSG"#);
         let tail = format!(r#"","type":0,"message":"{TEXT}","status":0,"time":"{TIME}"}}}}"#);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::child::Cores;
+use crate::ground::On;
 use crate::{idle, load, median};
 
 /// The repetitions of one point.
@@ -52,8 +53,9 @@ pub fn machine(facts: &Value) {
          load average {} at the start.\n\n\
          The client is one thread that shares the cores with the server; frames are masked and \
          found by plain byte work. \"Cores\" says who used how many of them in the measured time \
-         (server + client + everything else on the machine); nothing is pinned. Every figure is a \
-         median; the server, its sockets without a store and the store without sockets took turns.",
+         (server + client + PostgreSQL and nats-server + everything else on the machine); nothing is \
+         pinned. Every figure is a median; the servers, their sockets without a store and the \
+         stores without sockets took turns.",
         text("cores").trim_end_matches('0').trim_end_matches('.'),
         text("cpu"),
         text("kernel"),
@@ -64,7 +66,8 @@ pub fn machine(facts: &Value) {
     );
 }
 
-pub const LOAD_HEAD: [&str; 11] = [
+pub const LOAD_HEAD: [&str; 12] = [
+    "on",
     "pairs",
     "messages/s",
     "ack p50 ms",
@@ -80,19 +83,20 @@ pub const LOAD_HEAD: [&str; 11] = [
 
 fn cores<S>(samples: &[S], get: impl Fn(&S) -> Cores) -> String {
     format!(
-        "{:.2} + {:.2} + {:.2}",
+        "{:.2} + {:.2} + {:.2} + {:.2}",
         of(samples, |s| get(s).server),
         of(samples, |s| get(s).client),
+        of(samples, |s| get(s).ground),
         of(samples, |s| get(s).others),
     )
 }
 
 /// Prints a row of a table of messages.
-pub fn load_row(pairs: usize, point: &Point<load::Sample>) {
+pub fn load_row(on: On, pairs: usize, point: &Point<load::Sample>) {
     let (yanshu, no_store) = (&point.yanshu, &point.no_store);
     let rate = of(yanshu, |s| s.rate);
     let (sockets, store) = (of(no_store, |s| s.rate), of(&point.inserts, |&rate| rate));
-    let mut cells = vec![pairs.to_string(), format!("{rate:.0}")];
+    let mut cells = vec![on.name().into(), pairs.to_string(), format!("{rate:.0}")];
     cells.extend([0, 1, 2].map(|at| format!("{:.2}", of(yanshu, |s| s.acks[at]))));
     cells.extend([
         format!("{sockets:.0}"),
@@ -141,11 +145,11 @@ pub fn memory_row(users: usize, point: &Point<idle::Sample>) {
 }
 
 fn cores_json(cores: Cores) -> Value {
-    json!({"server": cores.server, "client": cores.client, "others": cores.others})
+    json!({"server": cores.server, "client": cores.client, "ground": cores.ground, "others": cores.others})
 }
 
 /// Every repetition of a point of messages.
-pub fn load_json(pairs: usize, depth: usize, point: &Point<load::Sample>) -> Value {
+pub fn load_json(on: On, (pairs, depth): (usize, usize), point: &Point<load::Sample>) -> Value {
     let samples = |samples: &[load::Sample]| -> Vec<Value> {
         let one = |s: &load::Sample| {
             json!({
@@ -158,6 +162,7 @@ pub fn load_json(pairs: usize, depth: usize, point: &Point<load::Sample>) -> Val
         samples.iter().map(one).collect()
     };
     json!({
+        "on": on.name(),
         "pairs": pairs,
         "in_flight": depth,
         "yanshu": samples(&point.yanshu),

@@ -1,4 +1,4 @@
-//! The store's threads: one lane that writes, several that read.
+//! The store's threads: lanes that write, and others that read.
 //!
 //! Each lane is a `SyncArbiter` of [`DbExecutor`]s. What a read finds is made into frames here, so
 //! that neither the ChatServer nor a socket's thread spends its time on rendering. A panic would
@@ -6,12 +6,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use actix::{Actor, Addr, Handler, Message, SyncArbiter, SyncContext};
+use actix::{Actor, Addr, Handler, Message, Recipient, SyncArbiter, SyncContext};
 use bytestring::ByteString;
 
-use crate::chat::ConnectionId;
 use crate::protocol::render::{self, MessageView};
-use crate::protocol::{ErrorCode, HistoryQuery, MAX_PAGE_BYTES, Refusal, UserId};
+use crate::protocol::{
+    Delivery, ErrorCode, HistoryQuery, MAX_PAGE_BYTES, MessageId, Refusal, UserId,
+};
 use crate::store::{Event, Fetch, Outcome, PageQuery, Store, StoreError, StoredMessage, Write};
 
 /// A part of a backlog ends at so many bytes of frames, or with its first message.
@@ -23,6 +24,14 @@ pub struct DbExecutor {
 }
 
 impl DbExecutor {
+    /// Starts so many writing lanes, each a thread of its own that keeps its batches in order.
+    pub fn start_writers(store: &Store, lanes: usize) -> Vec<Recipient<WriteBatch>> {
+        let lanes = 0..lanes.max(1);
+        lanes
+            .map(|_| Self::start_lane(store, 1).recipient())
+            .collect()
+    }
+
     /// Starts a lane of so many threads.
     pub fn start_lane(store: &Store, threads: usize) -> Addr<Self> {
         let store = store.clone();
@@ -69,7 +78,9 @@ impl Message for FetchPart {
 /// A part of a timeline, as frames.
 pub struct Part {
     /// By number, ascending.
-    pub entries: Vec<PartEntry>,
+    pub entries: Vec<Delivery>,
+    /// The user's own messages: their places in `entries`, and their IDs.
+    pub own: Vec<(usize, MessageId)>,
     /// Everything up to this number is in `entries`.
     pub upto: i64,
     /// Whether nothing more was there.
@@ -77,38 +88,29 @@ pub struct Part {
 }
 
 impl Part {
+    /// Leaves off everything from this place on. Returns whether anything is left.
+    pub fn cut_at(&mut self, place: usize) -> bool {
+        self.entries.truncate(place);
+        self.complete = false;
+        let last = self.entries.last();
+        self.upto = last.map_or(self.upto, |entry| entry.seq);
+        last.is_some()
+    }
+
     /// Leaves off what passes [`PART_BYTES`], but keeps one entry: escaped, a text can be six
     /// times as long as in the store.
     fn cut(&mut self) {
         let mut bytes = 0;
         let fitting = self.entries.iter().take_while(|entry| {
             let first = bytes == 0;
-            bytes += entry.message.as_ref().map_or(0, |m| m.len()) + 1;
+            bytes += entry.bytes() + 1;
             first || bytes <= PART_BYTES
         });
         let fitting = fitting.count();
         if fitting < self.entries.len() {
-            self.entries.truncate(fitting);
-            self.upto = self.entries.last().map_or(self.upto, |entry| entry.seq);
-            self.complete = false;
+            self.cut_at(fitting);
         }
     }
-}
-
-/// A number of a timeline, as frames.
-pub struct PartEntry {
-    /// The number.
-    pub seq: i64,
-    /// The connection that caused it.
-    pub origin: ConnectionId,
-    /// The message, for a device that did not send it (or that it is addressed to all the same).
-    pub message: Option<ByteString>,
-    /// Whether even the connection that sent the message receives it: it is to oneself.
-    pub to_origin: bool,
-    /// The status to tell every other connection.
-    pub status: Option<ByteString>,
-    /// Whether the status is a receipt for a message of the user's own.
-    pub receipt: bool,
 }
 
 impl Handler<FetchPart> for DbExecutor {
@@ -122,11 +124,20 @@ impl Handler<FetchPart> for DbExecutor {
             let (Fetch::Unread { user, .. }
             | Fetch::Receipts { user, .. }
             | Fetch::Timeline { user, .. }) = &fetch;
+            let own = fetched.entries.iter().enumerate();
+            let own = own.filter_map(|(place, entry)| match &entry.event {
+                Event::Message(message) if message.from == user.as_str() => {
+                    Some((place, message.id))
+                }
+                _ => None,
+            });
+            let own = own.collect();
             let entries = fetched.entries.into_iter();
             let mut part = Part {
                 entries: entries
                     .map(|entry| part_entry(user, entry.seq, entry.event, following))
                     .collect(),
+                own,
                 upto: fetched.upto,
                 complete: fetched.complete,
             };
@@ -136,13 +147,13 @@ impl Handler<FetchPart> for DbExecutor {
     }
 }
 
-fn part_entry(user: &UserId, seq: i64, event: Event, following: bool) -> PartEntry {
+fn part_entry(user: &UserId, seq: i64, event: Event, following: bool) -> Delivery {
     match event {
         Event::Message(message) => {
             let from_me = message.from == user.as_str();
             let ack = (from_me && following)
                 .then(|| render::status(&message.to, &message.from, message.id, 1));
-            PartEntry {
+            Delivery {
                 seq,
                 origin: message.origin,
                 message: Some(render::message(&view(&message))),
@@ -151,7 +162,7 @@ fn part_entry(user: &UserId, seq: i64, event: Event, following: bool) -> PartEnt
                 receipt: false,
             }
         }
-        Event::Read(receipt) => PartEntry {
+        Event::Read(receipt) => Delivery {
             seq,
             origin: receipt.origin,
             message: None,
@@ -238,6 +249,21 @@ impl DbExecutor {
                 "baseMsgId is no message in what was asked for",
             )),
         })
+    }
+}
+
+/// To a reading lane: the last numbers of these users' timelines.
+pub struct FetchHeads(pub Vec<UserId>);
+
+impl Message for FetchHeads {
+    type Result = Result<Vec<(UserId, i64)>, StoreError>;
+}
+
+impl Handler<FetchHeads> for DbExecutor {
+    type Result = Result<Vec<(UserId, i64)>, StoreError>;
+
+    fn handle(&mut self, FetchHeads(users): FetchHeads, _: &mut Self::Context) -> Self::Result {
+        caught(|| self.store.heads(&users))
     }
 }
 

@@ -109,9 +109,11 @@ impl Cursor {
     }
 
     /// What was asked for last was delivered up to the number `upto`; `complete` says that nothing
-    /// more was there.
-    pub fn fetched(&mut self, upto: i64, complete: bool) {
+    /// more was there. Returns false where what is known to be committed was not there: the store
+    /// went back, and to ask again at once would be in vain.
+    pub fn fetched(&mut self, upto: i64, complete: bool) -> bool {
         self.reading = false;
+        let before = self.position;
         match self.phase {
             Phase::Unread { .. } if complete => self.after_unread(),
             Phase::Unread { .. } => self.phase = Phase::Unread { after: upto },
@@ -120,8 +122,10 @@ impl Cursor {
             Phase::Following | Phase::Live => {
                 self.position = self.position.max(upto);
                 self.follow();
+                return self.position > before || self.is_live();
             }
         }
+        true
     }
 
     /// The read that was asked for failed; it can be asked for again.
@@ -230,6 +234,17 @@ mod tests {
             assert!(cursor.is_live());
             assert_eq!(cursor.offer(seq + 2, true), Verdict::Deliver);
         }
+    }
+
+    #[test]
+    fn a_store_that_has_less_than_was_announced_is_not_asked_again_at_once() {
+        let mut cursor = Cursor::new(start(7, false, false));
+        assert_eq!(cursor.offer(9, false), Verdict::Later);
+        let _ = cursor.next_read();
+        assert!(cursor.fetched(8, true));
+        let _ = cursor.next_read();
+        assert!(!cursor.fetched(8, true));
+        assert!(cursor.needs_read(), "but it is asked again later");
     }
 
     #[test]

@@ -18,3 +18,6 @@ pub use routes::Routes;
 ///
 /// It stands beside every message in the store, so that a device is not sent what it sent itself.
 pub type ConnectionId = i64;
+
+/// What no connection has as its number: the origin of what every device of a user hears of.
+pub const NO_CONNECTION: ConnectionId = 0;

@@ -25,7 +25,7 @@ pub fn users(settings: &ImportSettings) -> Result<(), String> {
         })
     })?;
     let bar = progress(rows.len());
-    let imported = open(settings)?.import_users(&rows, || bar.inc(1));
+    let imported = open(settings)?.import_users(&rows, |rows| bar.inc(rows as u64));
     report(&bar, imported, "users")
 }
 
@@ -39,13 +39,14 @@ pub fn contacts(settings: &ImportSettings) -> Result<(), String> {
         })
     })?;
     let bar = progress(rows.len());
-    let imported = open(settings)?.import_contacts(&rows, || bar.inc(1));
+    let imported = open(settings)?.import_contacts(&rows, |rows| bar.inc(rows as u64));
     report(&bar, imported, "contacts")
 }
 
 fn open(settings: &ImportSettings) -> Result<Store, String> {
     let options = StoreOptions {
         url: settings.store.database_url.clone(),
+        writers: 1,
         readers: 1,
         timeout: settings.store.store_timeout,
     };

@@ -3,6 +3,7 @@
 mod demo;
 mod health;
 mod import;
+mod migrate_data;
 mod serve;
 
 use crate::settings::{Cli, Command, ContactsCommand, UsersCommand};
@@ -12,10 +13,11 @@ use crate::settings::{Cli, Command, ContactsCommand, UsersCommand};
 /// # Errors
 /// One sentence for the person who gave the command.
 pub fn run(cli: Cli) -> Result<(), String> {
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+    match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(settings) => serve::run(&settings),
         Command::Health(settings) => health::run(&settings),
         Command::Users(UsersCommand::Import(settings)) => import::users(&settings),
         Command::Contacts(ContactsCommand::Import(settings)) => import::contacts(&settings),
+        Command::MigrateData(settings) => migrate_data::run(&settings),
     }
 }

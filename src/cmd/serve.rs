@@ -1,18 +1,21 @@
 //! `yanshu serve`.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::demo;
-use crate::app::Application;
+use crate::app::{Application, Node};
 use crate::auth;
+use crate::bus::nats::{self, NatsOptions};
 use crate::settings::ServeSettings;
 use crate::store::{DatabaseUrl, Store, StoreOptions};
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(settings: &ServeSettings) -> Result<(), String> {
     auth::check_open_listen(settings.listen, settings.allow_open).map_err(|e| e.to_string())?;
+    check_nodes(settings)?;
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         log::warn!("the limit of open files stays as it is: {error}");
     }
@@ -23,20 +26,58 @@ pub fn run(settings: &ServeSettings) -> Result<(), String> {
     actix_web::rt::System::new().block_on(serve(settings, &store))
 }
 
+/// Several nodes need a database that they share.
+fn check_nodes(settings: &ServeSettings) -> Result<(), String> {
+    if settings.bus.nats_url.is_some() && !settings.store.database_url.is_shared() {
+        let url = &settings.store.database_url;
+        return Err(format!(
+            "--nats-url joins nodes that share a database, and {url} is not one to share: it takes postgres://…"
+        ));
+    }
+    Ok(())
+}
+
 fn open(settings: &ServeSettings) -> Result<Store, String> {
     let options = StoreOptions {
         url: settings.store.database_url.clone(),
-        readers: u32::try_from(settings.store_readers.get()).unwrap_or(u32::MAX),
+        writers: u32::try_from(settings.writers()).unwrap_or(u32::MAX),
+        readers: u32::try_from(settings.readers()).unwrap_or(u32::MAX),
         timeout: settings.store.store_timeout,
     };
-    let DatabaseUrl::Sqlite(path) = &options.url;
-    Store::open(&options).map_err(|error| format!("{path}: {error}"))
+    Store::open(&options).map_err(|error| match &options.url {
+        DatabaseUrl::Sqlite(path) => format!("{path}: {error}"),
+        url @ DatabaseUrl::Postgres(_) => format!("{url}: {error}"),
+    })
+}
+
+/// Joins the other nodes, where there are any.
+async fn join(settings: &ServeSettings, store: &Store) -> Result<Node, String> {
+    let bus = &settings.bus;
+    let Some(urls) = &bus.nats_url else {
+        return Ok(Node::alone());
+    };
+    let options = NatsOptions {
+        urls: urls.clone(),
+        credentials: bus.nats_creds.clone(),
+        ca: bus.nats_ca.clone(),
+        certificate: bus.nats_cert.clone().zip(bus.nats_key.clone()),
+        cluster: store.cluster().to_owned(),
+        buffer: bus.bus_buffer.get(),
+    };
+    let (bus, events) = nats::connect(options)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(Node {
+        bus: Arc::new(bus),
+        events,
+    })
 }
 
 async fn serve(settings: &ServeSettings, store: &Store) -> Result<(), String> {
     let listen = settings.listen;
     let failed = |error: std::io::Error| format!("cannot listen on {listen}: {error}");
-    let app = Application::build(settings, store).map_err(failed)?;
+    let node = join(settings, store).await?;
+    let app = Application::build(settings, store, node).map_err(failed)?;
     let address = app.address();
     let mut terminate = on(SignalKind::terminate())?;
     let mut interrupt = on(SignalKind::interrupt())?;

@@ -1,5 +1,6 @@
 //! `GET /health`: whether this node can serve, for load balancers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::actors::chat_server::StoreState;
 use crate::actors::db_executor::{DbExecutor, Ping};
+use crate::bus::Bus;
 
 /// How long the store may take to answer before the check turns red.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,6 +22,8 @@ pub struct Health {
     pub readers: Addr<DbExecutor>,
     /// Whether the store can commit.
     pub store_state: StoreState,
+    /// The way to other nodes.
+    pub bus: Arc<dyn Bus>,
     /// True when the server is going away.
     pub leaving: watch::Receiver<bool>,
 }
@@ -40,13 +44,16 @@ impl Health {
     }
 }
 
-/// 200 and `{"status":"ok"}`, or 503 and why.
+/// 200 and `{"status":"ok"}`, with `degraded` where other nodes are not reached; or 503 and why.
 pub async fn health(health: web::Data<Health>) -> HttpResponse {
     let reasons = health.reasons().await;
-    if reasons.is_empty() {
-        HttpResponse::Ok().json(json!({"status": "ok"}))
-    } else {
-        HttpResponse::ServiceUnavailable()
-            .json(json!({"status": "unavailable", "reasons": reasons}))
+    if !reasons.is_empty() {
+        return HttpResponse::ServiceUnavailable()
+            .json(json!({"status": "unavailable", "reasons": reasons}));
     }
+    HttpResponse::Ok().json(if health.bus.is_up() {
+        json!({"status": "ok"})
+    } else {
+        json!({"status": "ok", "degraded": ["bus"]})
+    })
 }

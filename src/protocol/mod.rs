@@ -5,6 +5,7 @@
 //! [`render`].
 
 mod codes;
+mod delivery;
 mod field;
 mod frame;
 mod ids;
@@ -13,6 +14,7 @@ pub mod render;
 mod timestamp;
 
 pub use codes::{CloseCode, ErrorCode, Refusal};
+pub use delivery::Delivery;
 pub use frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request};
 pub use ids::{IdError, MessageId, UserId};
 pub use parse::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, parse};

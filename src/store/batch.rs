@@ -1,22 +1,23 @@
 //! The one way in which anything is written: a batch of [`Write`]s in one transaction.
 //!
-//! The rules that need the store are here: what a resend is, whose an ID is, who may report a
-//! reading, which number of whose timeline each thing gets. They are checked inside the
-//! transaction that writes, so that no two of them can both be true of one ID.
+//! A batch goes through three steps: what the rules have to know is read, and the users concerned
+//! are locked; the rules ([`super::rules`]) decide; what they decided is written. All of it is inside
+//! one transaction, so that no two batches, of whatever nodes, can both be right about one ID.
 
 use std::collections::HashSet;
 
-use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
+use diesel::result::{Error, QueryResult};
 
-use super::contacts::{self, Recent};
-use super::messages::{self, NewRow, READ, UNREAD};
-use super::users::Working;
-use super::{StoreError, ids, now, receipts, timeline};
+use super::bulk::Claim;
+use super::connection::Link;
+use super::contacts::{AUTOMATIC_CONTACTS_MAX, Recent};
+use super::rules::{self, Decided, Effects, Facts};
+use super::users::{Numbers, Working};
+use super::{StoreError, ids, now};
 use crate::protocol::{MessageId, MessageKind, UserId};
 
-/// A connect looks at few receipts more than these that were told to nobody.
-const RECEIPTS_LOOKED_AT: i64 = 1_000;
+/// How often a batch, or an import, begins anew because another transaction created one of its users meanwhile.
+pub const ATTEMPTS: usize = 5;
 
 /// Something to write.
 #[derive(Debug, Clone)]
@@ -126,211 +127,243 @@ pub enum Refused {
     IdConflict,
 }
 
+/// Why a transaction did not return.
+enum Stopped {
+    /// Another transaction created a user that this one was about to create: nothing was written.
+    Overtaken,
+    /// The database failed.
+    Failed(Error),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A batch that was not applied, as far as is known.
+#[derive(Debug)]
+pub struct Failed {
+    pub error: StoreError,
+    /// Whether it failed before the commit was asked for: then nothing of it was stored.
+    pub before_commit: bool,
+}
+
 /// Applies a batch: see [`super::Store::write`].
 pub fn apply(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     batch: &[Write],
     recent: &Recent,
-) -> Result<Vec<Outcome>, StoreError> {
-    let mut acquainted = HashSet::new();
-    let outcomes = connection.immediate_transaction(|connection| {
-        let mut writing = Writing {
-            connection,
-            working: Working::default(),
-            recent,
-            acquainted: HashSet::new(),
-        };
-        let outcomes = batch.iter().map(|write| writing.one(write));
-        let outcomes = outcomes.collect::<QueryResult<Vec<_>>>()?;
-        acquainted = writing.acquainted;
-        writing.working.save(connection)?;
-        Ok::<_, diesel::result::Error>(outcomes)
-    })?;
-    recent.add(acquainted);
-    Ok(outcomes)
+) -> Result<Vec<Outcome>, Failed> {
+    for _ in 0..ATTEMPTS {
+        let mut before_commit = true;
+        let result = link.writing(|link| {
+            let written = transaction(link, batch, recent)?;
+            before_commit = false;
+            Ok(written)
+        });
+        match result {
+            Ok(Written {
+                outcomes,
+                acquainted,
+            }) => {
+                recent.add(acquainted);
+                return Ok(outcomes);
+            }
+            Err(Stopped::Overtaken) => {}
+            Err(Stopped::Failed(error)) => {
+                return Err(Failed {
+                    error: error.into(),
+                    before_commit,
+                });
+            }
+        }
+    }
+    Err(Failed {
+        error: StoreError::Overtaken,
+        before_commit: true,
+    })
 }
 
-struct Writing<'a> {
-    connection: &'a mut SqliteConnection,
-    working: Working,
-    recent: &'a Recent,
-    acquainted: HashSet<(i64, i64)>,
+/// What a transaction has written, once it is committed.
+struct Written {
+    outcomes: Vec<Outcome>,
+    /// Pairs of users that are contacts.
+    acquainted: Vec<(i64, i64)>,
 }
 
-impl Writing<'_> {
-    fn one(&mut self, write: &Write) -> QueryResult<Outcome> {
-        match write {
-            Write::Connect(user) => self.connect(user),
-            Write::Lease(count) => ids::lease(self.connection, *count).map(Outcome::Leased),
-            Write::GiveBack(from, end) => {
-                ids::give_back(self.connection, *from, *end).map(|()| Outcome::Done)
-            }
-            Write::Grant(user, first) => {
-                let user = self.working.ensure(self.connection, user)?;
-                ids::grant(self.connection, *first, user).map(|()| Outcome::Done)
-            }
-            Write::Message(message) => self.message(message),
-            Write::Read {
-                reader,
-                sender,
-                message,
-                origin,
-            } => self.read(reader, sender, *message, *origin),
-            Write::Told(user, seq) => self.told(user, *seq),
-            Write::Probe => ids::probe(self.connection).map(|()| Outcome::Done),
+fn transaction(link: &mut Link<'_>, batch: &[Write], recent: &Recent) -> Result<Written, Stopped> {
+    let facts = gather(link, batch)?;
+    let Decided {
+        mut outcomes,
+        effects,
+        mut working,
+    } = rules::decide(batch, facts, recent, now());
+    let numbers = create_users(link, &working)?;
+    working.number(&numbers);
+    let acquainted = write(link, effects, &numbers, working)?;
+    allocate(link, batch, &mut outcomes)?;
+    Ok(Written {
+        outcomes,
+        acquainted,
+    })
+}
+
+/// Locks the users and reads what the rules have to know.
+fn gather(link: &mut Link<'_>, batch: &[Write]) -> QueryResult<Facts> {
+    let questions = rules::questions(batch);
+    let mut facts = Facts::default();
+    if !questions.users.is_empty() {
+        let logins: Vec<&str> = questions.users.iter().map(|user| user.as_str()).collect();
+        let found = link.bulk().lock_users(&logins)?.into_iter();
+        // What is in the database was a user ID when it was written.
+        let states = found.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
+        facts.working = Working::new(states.collect());
+    }
+    if !questions.messages.is_empty() {
+        facts.keys = link.bulk().keys(&questions.messages)?.into_iter().collect();
+    }
+    if !questions.blocks.is_empty() {
+        let grants = link.bulk().grants(&questions.blocks)?.into_iter();
+        facts.grants = grants
+            .map(|(block, user, at)| (block, (user, at)))
+            .collect();
+    }
+    if !facts.keys.is_empty() {
+        facts.same = same_content(link, batch, &facts)?;
+    }
+    if !questions.connecting.is_empty() {
+        let known = questions.connecting.iter();
+        let known = known.filter_map(|user| Some((*user, *facts.working.find(user)?)));
+        let known: Vec<_> = known.collect();
+        let asked: Vec<(i64, i64)> = known
+            .iter()
+            .map(|(_, state)| (state.id, state.told))
+            .collect();
+        if !asked.is_empty() {
+            let backlogs = link.bulk().backlogs(&asked)?;
+            let users = known.into_iter().map(|(user, _)| user.clone());
+            facts.backlogs = users.zip(backlogs).collect();
         }
     }
+    Ok(facts)
+}
 
-    fn connect(&mut self, user: &UserId) -> QueryResult<Outcome> {
-        let id = self.working.ensure(self.connection, user)?;
-        let state = self.working.find(self.connection, user)?;
-        let (head, told) = state.map_or((0, 0), |s| (s.timeline, s.told));
-        let unread = timeline::any_unread(self.connection, id)?;
-        let untold = receipts::any_after(self.connection, id, told)?;
-        if !untold && head - told > RECEIPTS_LOOKED_AT {
-            // Who reads and writes nothing has receipts of their own reading alone: none of them
-            // is looked at again.
-            self.working.change(user, |state| state.told = head);
-        }
-        Ok(Outcome::Connected(Connected {
-            head,
-            told,
-            unread,
-            untold,
-        }))
-    }
-
-    fn message(&mut self, new: &NewMessage) -> QueryResult<Outcome> {
-        let Some(sender) = self.working.find(self.connection, &new.from)?.map(|s| s.id) else {
-            return Ok(Outcome::Refused(Refused::IdNotGranted));
-        };
-        if let Some(stored) = messages::key(self.connection, new.id)? {
-            return self.resend(new, sender, &stored);
-        }
-        if !ids::granted(self.connection, new.id, sender)? {
-            return Ok(Outcome::Refused(Refused::IdNotGranted));
-        }
-        self.store(new, sender)
-    }
-
-    /// An ID that is in use: the same message again, another one, or somebody else's.
-    fn resend(
-        &mut self,
-        new: &NewMessage,
-        sender: i64,
-        stored: &messages::Key,
-    ) -> QueryResult<Outcome> {
-        if stored.sender != sender {
-            return Ok(Outcome::Refused(Refused::IdNotGranted));
-        }
-        let to = self.working.find(self.connection, &new.to)?.map(|s| s.id);
-        let (kind, body) = messages::content(self.connection, new.id)?;
-        let same = to == Some(stored.recipient) && kind == new.kind.number() && body == new.text;
-        Ok(if same {
-            Outcome::Known {
-                status: stored.status,
-            }
-        } else {
-            Outcome::Refused(Refused::IdConflict)
-        })
-    }
-
-    fn store(&mut self, new: &NewMessage, sender: i64) -> QueryResult<Outcome> {
-        let recipient = self.working.ensure(self.connection, &new.to)?;
-        let sender_seq = self.working.next_seq(&new.from)?;
-        let recipient_seq = if sender == recipient {
-            sender_seq
-        } else {
-            self.working.next_seq(&new.to)?
-        };
-        let (lo, hi) = (sender.min(recipient), sender.max(recipient));
-        let row = NewRow {
-            id: new.id.number(),
-            sender,
-            recipient,
-            sender_seq,
-            recipient_seq,
-            lo,
-            hi,
-            lo_seq: if lo == sender {
-                sender_seq
-            } else {
-                recipient_seq
-            },
-            kind: new.kind.number(),
-            body: &new.text,
-            sent_at: &new.time,
-            status: UNREAD,
-            origin: new.origin,
-            stored_at: now(),
-        };
-        messages::insert(self.connection, &row)?;
-        if !self.recent.holds((lo, hi)) && !self.acquainted.contains(&(lo, hi)) {
-            let (from, to) = ((&new.from, sender), (&new.to, recipient));
-            contacts::acquaint(self.connection, &mut self.working, from, to)?;
-            self.acquainted.insert((lo, hi));
-        }
-        Ok(Outcome::Stored {
-            sender_seq,
-            recipient_seq,
-        })
-    }
-
-    fn read(
-        &mut self,
-        reader: &UserId,
-        sender: &UserId,
-        message: MessageId,
-        origin: i64,
-    ) -> QueryResult<Outcome> {
-        let unknown = Outcome::Refused(Refused::UnknownMessage);
-        let reader_id = self.working.find(self.connection, reader)?.map(|s| s.id);
-        let (Some(reader_id), Some(stored)) = (reader_id, messages::key(self.connection, message)?)
-        else {
-            return Ok(unknown);
-        };
-        if stored.recipient != reader_id {
-            let sees = stored.sender == reader_id;
-            return Ok(if sees {
-                Outcome::Refused(Refused::NotTheRecipient)
-            } else {
-                unknown
+/// The positions in the batch of messages that are stored already, with the same kind and text.
+fn same_content(
+    link: &mut Link<'_>,
+    batch: &[Write],
+    facts: &Facts,
+) -> QueryResult<HashSet<usize>> {
+    let mut claims = Vec::new();
+    let mut places = Vec::new();
+    for (place, write) in batch.iter().enumerate() {
+        if let Write::Message(message) = write
+            && facts.keys.contains_key(&message.id.number())
+        {
+            claims.push(Claim {
+                message: message.id.number(),
+                kind: message.kind.number(),
+                text: &message.text,
             });
+            places.push(place);
         }
-        let sender_id = self.working.find(self.connection, sender)?.map(|s| s.id);
-        if sender_id != Some(stored.sender) {
-            return Ok(unknown);
-        }
-        if stored.status == READ {
-            return Ok(Outcome::Done);
-        }
-        messages::mark_read(self.connection, message)?;
-        let sender_seq = self.working.next_seq(sender)?;
-        receipts::insert(
-            self.connection,
-            stored.sender,
-            sender_seq,
-            message,
-            receipts::TO_ALL,
-        )?;
-        let reader_seq = if stored.sender == reader_id {
-            sender_seq
-        } else {
-            let seq = self.working.next_seq(reader)?;
-            receipts::insert(self.connection, reader_id, seq, message, origin)?;
-            seq
-        };
-        Ok(Outcome::Read {
-            sender_seq,
-            reader_seq,
-        })
     }
+    if claims.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let same = link.bulk().same_content(&claims)?;
+    let same = places.into_iter().zip(same).filter(|(_, same)| *same);
+    Ok(same.map(|(place, _)| place).collect())
+}
 
-    fn told(&mut self, user: &UserId, seq: i64) -> QueryResult<Outcome> {
-        let known = self.working.find(self.connection, user)?;
-        if known.is_some_and(|state| state.told < seq && seq <= state.timeline) {
-            self.working.change(user, |state| state.told = seq);
-        }
-        Ok(Outcome::Done)
+fn create_users(link: &mut Link<'_>, working: &Working) -> Result<Numbers, Stopped> {
+    if working.created().is_empty() {
+        return Ok(Numbers::default());
     }
+    let logins: Vec<&str> = working.created().iter().map(|user| user.as_str()).collect();
+    match link.bulk().create_users(&logins) {
+        Ok(numbers) => Ok(Numbers(numbers)),
+        Err(Error::NotFound) => Err(Stopped::Overtaken),
+        Err(error) => Err(Stopped::Failed(error)),
+    }
+}
+
+/// Writes what the rules decided. Returns the pairs of users that are contacts from now on.
+fn write(
+    link: &mut Link<'_>,
+    mut effects: Effects<'_>,
+    numbers: &Numbers,
+    mut working: Working,
+) -> QueryResult<Vec<(i64, i64)>> {
+    effects.number(numbers);
+    if !effects.rows.is_empty() {
+        link.bulk().insert_messages(&effects.rows)?;
+    }
+    if !effects.read.is_empty() {
+        link.bulk().mark_read(&effects.read)?;
+    }
+    if !effects.receipts.is_empty() {
+        link.bulk().insert_receipts(&effects.receipts)?;
+    }
+    if !effects.grants.is_empty() {
+        link.bulk().insert_grants(&effects.grants)?;
+    }
+    let acquainted = acquaint(link, &effects.acquainted, &mut working)?;
+    let changed = working.changed();
+    if !changed.is_empty() {
+        link.bulk().save_users(&changed)?;
+    }
+    Ok(acquainted)
+}
+
+/// Makes pairs of users each other's contact, as far as their lists have room.
+fn acquaint(
+    link: &mut Link<'_>,
+    pairs: &[(UserId, UserId)],
+    working: &mut Working,
+) -> QueryResult<Vec<(i64, i64)>> {
+    let (mut acquainted, mut wanted) = (Vec::new(), Vec::new());
+    for (a, b) in pairs {
+        if let (Some(a_id), Some(b_id)) = (working.id(a), working.id(b)) {
+            acquainted.push((a_id.min(b_id), a_id.max(b_id)));
+            wanted.push((a, (a_id, b_id)));
+            if a != b {
+                wanted.push((b, (b_id, a_id)));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(acquainted);
+    }
+    let asked: Vec<(i64, i64)> = wanted.iter().map(|(_, pair)| *pair).collect();
+    let known = link.bulk().contacts(&asked)?;
+    let mut added = Vec::new();
+    for (owner, pair) in wanted {
+        let has_room = working
+            .find(owner)
+            .is_some_and(|s| s.contacts < AUTOMATIC_CONTACTS_MAX);
+        if has_room && !known.contains(&pair) {
+            added.push(pair);
+            working.change(owner, |state| state.contacts += 1);
+        }
+    }
+    if !added.is_empty() {
+        link.bulk().insert_contacts(&added)?;
+    }
+    Ok(acquainted)
+}
+
+/// What concerns message IDs as such. It comes last: all nodes change one row here, and whoever has
+/// locked it waits for nothing else.
+fn allocate(link: &mut Link<'_>, batch: &[Write], outcomes: &mut [Outcome]) -> QueryResult<()> {
+    for (write, outcome) in batch.iter().zip(outcomes) {
+        match write {
+            Write::Lease(count) => *outcome = Outcome::Leased(ids::lease(link, *count)?),
+            Write::GiveBack(from, end) => ids::give_back(link, *from, *end)?,
+            Write::Probe => ids::probe(link)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
 
+use super::connection::{Link, on};
 use super::messages::{self, Key, READ, StoredMessage, UNREAD};
 use super::schema::messages as table;
 use super::{StoreError, users};
@@ -28,19 +28,16 @@ pub struct PageQuery {
 pub type Page = Vec<StoredMessage>;
 
 /// Reads a page from one snapshot: see [`super::Store::history`].
-pub fn page(
-    connection: &mut SqliteConnection,
-    query: &PageQuery,
-) -> Result<Option<Page>, StoreError> {
-    Ok(connection.transaction(|connection| {
-        let user = users::id_of(connection, &query.user)?;
+pub fn page(link: &mut Link<'_>, query: &PageQuery) -> Result<Option<Page>, StoreError> {
+    Ok(link.snapshot(|link| {
+        let user = users::id_of(link, &query.user)?;
         let with = match &query.with {
-            Some(with) => Some(users::id_of(connection, with)?),
+            Some(with) => Some(users::id_of(link, with)?),
             None => None,
         };
         let base = match query.before {
             None => None,
-            Some(id) => match base(connection, id, user, with)? {
+            Some(id) => match base(link, id, user, with)? {
                 Some(base) => Some(base),
                 None => return Ok(None),
             },
@@ -49,23 +46,23 @@ pub fn page(
         let ids = match (user, with) {
             (None, _) | (_, Some(None)) => Vec::new(),
             (Some(user), Some(Some(with))) => {
-                conversation(connection, user, with, base.as_ref(), query.limit)?
+                conversation(link, user, with, base.as_ref(), query.limit)?
             }
-            (Some(user), None) => everything(connection, user, base.as_ref(), query.limit)?,
+            (Some(user), None) => everything(link, user, base.as_ref(), query.limit)?,
         };
-        let (page, _) = messages::load(connection, &ids, query.bytes)?;
-        Ok::<_, diesel::result::Error>(Some(page))
+        let (page, _) = messages::load(link, &ids, query.bytes)?;
+        Ok(Some(page))
     })?)
 }
 
 /// The base's row, where it belongs to what is asked for.
 fn base(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     id: MessageId,
     user: Option<i64>,
     with: Option<Option<i64>>,
 ) -> QueryResult<Option<Key>> {
-    let Some(key) = messages::key(connection, id)? else {
+    let Some(key) = messages::key(link, id)? else {
         return Ok(None);
     };
     let mine = user == Some(key.sender) || user == Some(key.recipient);
@@ -78,47 +75,47 @@ fn base(
 }
 
 fn conversation(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     user: i64,
     with: i64,
     base: Option<&Key>,
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
     let before = base.map_or(i64::MAX, |base| base.lo_seq);
-    table::table
+    on!(link, connection => table::table
         .filter(table::lo.eq(user.min(with)))
         .filter(table::hi.eq(user.max(with)))
         .filter(table::lo_seq.lt(before))
         .order(table::lo_seq.desc())
         .limit(limit)
         .select(table::id)
-        .load(connection)
+        .load(connection))
 }
 
 /// The user's timeline backwards, messages only.
 fn everything(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     user: i64,
     base: Option<&Key>,
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
     let before = base.map_or(i64::MAX, |base| base.seq_of(user));
-    let mut found: Vec<(i64, i64)> = table::table
+    let mut found: Vec<(i64, i64)> = on!(link, connection => table::table
         .filter(table::sender.eq(user))
         .filter(table::sender_seq.lt(before))
         .order(table::sender_seq.desc())
         .limit(limit)
         .select((table::sender_seq, table::id))
-        .load(connection)?;
+        .load(connection))?;
     for status in [UNREAD, READ] {
-        let received: Vec<(i64, i64)> = table::table
+        let received: Vec<(i64, i64)> = on!(link, connection => table::table
             .filter(table::recipient.eq(user))
             .filter(table::status.eq(status))
             .filter(table::recipient_seq.lt(before))
             .order(table::recipient_seq.desc())
             .limit(limit)
             .select((table::recipient_seq, table::id))
-            .load(connection)?;
+            .load(connection))?;
         found.extend(received);
     }
     found.sort_unstable_by(|a, b| b.cmp(a));

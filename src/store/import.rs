@@ -1,13 +1,13 @@
 //! Users and contacts from outside, all or none in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use diesel::prelude::*;
-use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
+use diesel::result::{Error, QueryResult};
 
 use super::StoreError;
-use super::schema::{contacts as contacts_table, users as users_table};
+use super::batch::ATTEMPTS;
+use super::connection::Link;
+use super::users::UserState;
 use crate::protocol::UserId;
 
 /// A user to create, or to rename where there is one.
@@ -39,92 +39,146 @@ pub struct Imported {
     pub updated: usize,
 }
 
-impl Imported {
-    fn count(&mut self, added: bool) {
-        if added {
-            self.added += 1;
-        } else {
-            self.updated += 1;
+/// So many rows are written by one statement.
+const ROWS_AT_ONCE: usize = 5_000;
+
+/// Begins an import anew where another transaction created one of its users meanwhile: nothing of it was
+/// written then.
+pub fn unless_overtaken(
+    mut import: impl FnMut() -> Result<Imported, StoreError>,
+) -> Result<Imported, StoreError> {
+    for _ in 0..ATTEMPTS {
+        match import() {
+            Err(StoreError::Database(Error::NotFound)) => {}
+            result => return result,
         }
     }
+    Err(StoreError::Overtaken)
 }
 
 /// Creates or renames users: see [`super::Store::import_users`].
 pub fn users(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     rows: &[UserRow],
-    mut progress: impl FnMut(),
+    mut progress: impl FnMut(usize),
 ) -> Result<Imported, StoreError> {
-    Ok(connection.immediate_transaction(|connection| {
-        let mut imported = Imported::default();
-        for row in rows {
-            let (id, added) = ensure(connection, &row.id)?;
-            diesel::update(users_table::table.find(id))
-                .set(users_table::name.eq(row.name.as_deref()))
-                .execute(connection)?;
-            imported.count(added);
-            progress();
+    Ok(link.writing(|link| {
+        let people: BTreeSet<&UserId> = rows.iter().map(|row| &row.id).collect();
+        let (states, added) = ensure(link, &people)?;
+        // Of several rows for one user the last counts.
+        let names: HashMap<&UserId, Option<&str>> = rows
+            .iter()
+            .map(|row| (&row.id, row.name.as_deref()))
+            .collect();
+        let names: Vec<(i64, Option<&str>)> = names
+            .into_iter()
+            .filter_map(|(user, name)| Some((states.get(user)?.id, name)))
+            .collect();
+        for chunk in names.chunks(ROWS_AT_ONCE) {
+            link.bulk().name_users(chunk)?;
+            progress(chunk.len());
         }
-        Ok::<_, diesel::result::Error>(imported)
+        Ok::<_, Error>(Imported {
+            added,
+            updated: rows.len() - added,
+        })
     })?)
 }
 
 /// Adds or renames contacts: see [`super::Store::import_contacts`].
 pub fn contacts(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     rows: &[ContactRow],
-    mut progress: impl FnMut(),
+    mut progress: impl FnMut(usize),
 ) -> Result<Imported, StoreError> {
-    Ok(connection.immediate_transaction(|connection| {
-        let mut imported = Imported::default();
-        let mut numbers: HashMap<&UserId, i64> = HashMap::new();
-        for row in rows {
-            for user in [&row.owner, &row.contact] {
-                if !numbers.contains_key(user) {
-                    numbers.insert(user, ensure(connection, user)?.0);
-                }
-            }
-            let (owner, contact) = (numbers[&row.owner], numbers[&row.contact]);
-            imported.count(put(connection, owner, contact, row.alias.as_deref())?);
-            progress();
+    Ok(link.writing(|link| {
+        let people = rows.iter().flat_map(|row| [&row.owner, &row.contact]);
+        let (mut states, _) = ensure(link, &people.collect())?;
+        // Of several rows for one pair the last counts.
+        let aliases: HashMap<(&UserId, &UserId), Option<&str>> = rows
+            .iter()
+            .map(|row| ((&row.owner, &row.contact), row.alias.as_deref()))
+            .collect();
+        let aliases: Vec<_> = aliases.into_iter().collect();
+        let mut added = 0;
+        for chunk in aliases.chunks(ROWS_AT_ONCE) {
+            added += put(link, &mut states, chunk)?;
+            progress(chunk.len());
         }
-        Ok::<_, diesel::result::Error>(imported)
+        let mut owners: Vec<UserState> = states.into_values().collect();
+        owners.sort_unstable_by_key(|state| state.id);
+        for chunk in owners.chunks(ROWS_AT_ONCE) {
+            link.bulk().save_users(chunk)?;
+        }
+        Ok::<_, Error>(Imported {
+            added,
+            updated: rows.len() - added,
+        })
     })?)
 }
 
-/// The number of a user, created where there is none, and whether it was.
-fn ensure(connection: &mut SqliteConnection, user: &UserId) -> QueryResult<(i64, bool)> {
-    if let Some(id) = super::users::id_of(connection, user.as_str())? {
-        return Ok((id, false));
+/// Locks these users, creating those that do not exist, and says how many those were.
+///
+/// All are locked by one statement: in parts, it could wait for a batch that waits for it.
+fn ensure<'a>(
+    link: &mut Link<'_>,
+    users: &BTreeSet<&'a UserId>,
+) -> QueryResult<(HashMap<&'a UserId, UserState>, usize)> {
+    link.take_time()?;
+    let logins: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+    let mut known: HashMap<String, UserState> =
+        link.bulk().lock_users(&logins)?.into_iter().collect();
+    let missing: Vec<&str> = logins
+        .into_iter()
+        .filter(|login| !known.contains_key(*login))
+        .collect();
+    for chunk in missing.chunks(ROWS_AT_ONCE) {
+        let numbers = link.bulk().create_users(chunk)?;
+        let created = chunk.iter().zip(numbers).map(|(login, id)| {
+            let state = UserState {
+                id,
+                timeline: 0,
+                told: 0,
+                contacts: 0,
+            };
+            ((*login).to_owned(), state)
+        });
+        known.extend(created);
     }
-    let id = diesel::insert_into(users_table::table)
-        .values(users_table::login.eq(user.as_str()))
-        .returning(users_table::id)
-        .get_result(connection)?;
-    Ok((id, true))
+    let states = users
+        .iter()
+        .filter_map(|user| Some((*user, known.remove(user.as_str())?)));
+    Ok((states.collect(), missing.len()))
 }
 
-/// Writes a contact and says whether it is new.
+/// Writes contacts, counts the new ones of each owner, and returns how many are new.
 fn put(
-    connection: &mut SqliteConnection,
-    owner: i64,
-    contact: i64,
-    alias: Option<&str>,
-) -> QueryResult<bool> {
-    let added = diesel::insert_or_ignore_into(contacts_table::table)
-        .values((
-            contacts_table::owner.eq(owner),
-            contacts_table::contact.eq(contact),
-        ))
-        .execute(connection)?
-        > 0;
-    if added {
-        diesel::update(users_table::table.find(owner))
-            .set(users_table::contacts.eq(users_table::contacts + 1))
-            .execute(connection)?;
+    link: &mut Link<'_>,
+    states: &mut HashMap<&UserId, UserState>,
+    rows: &[((&UserId, &UserId), Option<&str>)],
+) -> QueryResult<usize> {
+    let numbered: Vec<((i64, i64), Option<&str>)> = rows
+        .iter()
+        .filter_map(|((owner, contact), alias)| {
+            Some(((states.get(owner)?.id, states.get(contact)?.id), *alias))
+        })
+        .collect();
+    let pairs: Vec<(i64, i64)> = numbered.iter().map(|(pair, _)| *pair).collect();
+    let known = link.bulk().contacts(&pairs)?;
+    let new: Vec<(i64, i64)> = pairs
+        .into_iter()
+        .filter(|pair| !known.contains(pair))
+        .collect();
+    if !new.is_empty() {
+        link.bulk().insert_contacts(&new)?;
     }
-    diesel::update(contacts_table::table.find((owner, contact)))
-        .set(contacts_table::alias.eq(alias))
-        .execute(connection)?;
-    Ok(added)
+    link.bulk().name_contacts(&numbered)?;
+    let mut counts: HashMap<i64, i64> = HashMap::new();
+    for (owner, _) in &new {
+        *counts.entry(*owner).or_default() += 1;
+    }
+    for state in states.values_mut() {
+        state.contacts += counts.get(&state.id).copied().unwrap_or_default();
+    }
+    Ok(new.len())
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
 
+use super::connection::{Link, on};
 use super::schema::messages;
-use super::users;
+use super::users::{self, Numbers};
 use crate::protocol::MessageId;
 
 /// Stored, and not read by its recipient.
@@ -65,7 +65,7 @@ impl Key {
 }
 
 /// A row to store.
-#[derive(Insertable)]
+#[derive(Debug, Insertable)]
 #[diesel(table_name = messages)]
 pub struct NewRow<'a> {
     pub id: i64,
@@ -84,37 +84,28 @@ pub struct NewRow<'a> {
     pub stored_at: i64,
 }
 
-/// Stores a row.
-pub fn insert(connection: &mut SqliteConnection, row: &NewRow<'_>) -> QueryResult<()> {
-    diesel::insert_into(messages::table)
-        .values(row)
-        .execute(connection)?;
-    Ok(())
+impl NewRow<'_> {
+    /// Puts in the numbers of users that the batch created, and with them the conversation.
+    pub fn number(&mut self, numbers: &Numbers) {
+        self.sender = numbers.of(self.sender);
+        self.recipient = numbers.of(self.recipient);
+        self.lo = self.sender.min(self.recipient);
+        self.hi = self.sender.max(self.recipient);
+        self.lo_seq = if self.lo == self.sender {
+            self.sender_seq
+        } else {
+            self.recipient_seq
+        };
+    }
 }
 
 /// The row with this ID.
-pub fn key(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<Option<Key>> {
-    messages::table
+pub fn key(link: &mut Link<'_>, id: MessageId) -> QueryResult<Option<Key>> {
+    on!(link, connection => messages::table
         .find(id.number())
         .select(Key::as_select())
         .get_result(connection)
-        .optional()
-}
-
-/// The content of the row with this ID: kind and body.
-pub fn content(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<(i16, String)> {
-    messages::table
-        .find(id.number())
-        .select((messages::kind, messages::body))
-        .get_result(connection)
-}
-
-/// Raises a message's status to read.
-pub fn mark_read(connection: &mut SqliteConnection, id: MessageId) -> QueryResult<()> {
-    diesel::update(messages::table.find(id.number()))
-        .set(messages::status.eq(READ))
-        .execute(connection)?;
-    Ok(())
+        .optional())
 }
 
 #[derive(Queryable, Selectable)]
@@ -135,17 +126,17 @@ struct Row {
 ///
 /// Returns the messages and how many of the IDs were dealt with.
 pub fn load(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     ids: &[i64],
     bytes: usize,
 ) -> QueryResult<(Vec<StoredMessage>, usize)> {
     let mut rows: Vec<Row> = Vec::with_capacity(ids.len());
     let (mut size, mut done) = (0, 0);
     'load: for chunk in ids.chunks(LOAD_AT_ONCE) {
-        let found: Vec<Row> = messages::table
+        let found: Vec<Row> = on!(link, connection => messages::table
             .filter(messages::id.eq_any(chunk))
             .select(Row::as_select())
-            .load(connection)?;
+            .load(connection))?;
         let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.id, row)).collect();
         for id in chunk {
             if let Some(row) = found.remove(id) {
@@ -158,10 +149,7 @@ pub fn load(
             done += 1;
         }
     }
-    let logins = users::logins(
-        connection,
-        rows.iter().flat_map(|r| [r.sender, r.recipient]),
-    )?;
+    let logins = users::logins(link, rows.iter().flat_map(|r| [r.sender, r.recipient]))?;
     let login = |id: i64| logins.get(&id).cloned().unwrap_or_default();
     let messages = rows.into_iter().map(|row| StoredMessage {
         id: MessageId::new(row.id),

@@ -1,22 +1,25 @@
-//! What lasts: users, messages, receipts, contacts and ID grants, in diesel.
+//! What lasts: users, messages, receipts, contacts and ID grants, in diesel, on SQLite or PostgreSQL.
 //!
-//! [`Store`] is the only door. All writing goes through [`Store::write`], one batch after another
-//! in one transaction each (group commit, `docs/ARCHITECTURE.md`); reading happens beside it, on connections of
+//! [`Store`] is the only door, but for [`migrate_data()`], which works while no server does. All writing goes through [`Store::write`], each batch in one transaction
+//! of its own (group commit, `docs/ARCHITECTURE.md`); reading happens beside it, on connections of
 //! its own, and sees exactly what is committed and synced. Nothing here knows of actors or frames.
 //!
 //! One row is asked for with `get_result`, not `first`: that adds a `LIMIT` with a bound number, and
 //! SQLite then prepares the statement anew at every use (a quarter of the writing lane's time).
 
 mod batch;
+mod bulk;
 mod connection;
 mod contacts;
 mod history;
 mod ids;
 mod import;
 mod messages;
+mod migrate_data;
 #[cfg(test)]
 mod plans;
 mod receipts;
+mod rules;
 mod schema;
 mod timeline;
 mod url;
@@ -24,13 +27,17 @@ mod users;
 
 use std::time::Duration;
 
-use connection::{Lane, Pool};
+use crate::protocol::UserId;
+use connection::{Deployment, Lane, Link, Pool};
 
 pub use batch::{Connected, NewMessage, Outcome, Refused, Write};
 pub use contacts::{AUTOMATIC_CONTACTS_MAX, Contact};
 pub use history::{Page, PageQuery};
 pub use import::{ContactRow, Imported, UserRow};
 pub use messages::StoredMessage;
+pub use migrate_data::{
+    MigrateDataError, Migrated, MigratedTable, Progress, Step, Why, migrate_data,
+};
 pub use timeline::{Entry, Event, Fetch, Fetched};
 pub use url::{DatabaseUrl, UrlError};
 
@@ -46,6 +53,9 @@ pub enum StoreError {
     /// The tables could not be brought up to date.
     #[error("the database cannot be migrated: {0}")]
     Migration(String),
+    /// Others created the same users again and again while something was being written.
+    #[error("the database was too busy with the same users")]
+    Overtaken,
     /// A lane died or fell silent.
     #[error("the store does not answer")]
     Gone,
@@ -56,18 +66,21 @@ pub enum StoreError {
 pub struct StoreOptions {
     /// Where it is.
     pub url: DatabaseUrl,
-    /// How many connections read beside the writing one.
+    /// How many connections write; SQLite has one, whatever is said here.
+    pub writers: u32,
+    /// How many connections read beside those.
     pub readers: u32,
     /// How long a statement waits for a lock, and a caller for a connection.
     pub timeout: Duration,
 }
 
-/// The database: one connection that writes, several that read. Cheap to clone.
+/// The database: connections that write and others that read. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    writer: Pool,
+    writers: Pool,
     readers: Pool,
     recent: contacts::Recent,
+    deployment: Deployment,
 }
 
 impl Store {
@@ -76,13 +89,14 @@ impl Store {
     /// # Errors
     /// Where the file cannot be opened, is no database, or is of a newer Yanshu.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        let writer = connection::pool(options, Lane::Writing)?;
-        connection::migrate(&mut *writer.get()?)?;
-        let readers = connection::pool(options, Lane::Reading)?;
+        let writers = Pool::open(options, Lane::Writing)?;
+        let deployment = connection::migrate(&mut writers.get()?.link())?;
+        let readers = Pool::open(options, Lane::Reading)?;
         Ok(Self {
-            writer,
+            writers,
             readers,
             recent: contacts::Recent::default(),
+            deployment,
         })
     }
 
@@ -95,7 +109,33 @@ impl Store {
     /// Where the transaction failed. Nothing of the batch was stored, or, if the failure was at
     /// the commit itself, all of it: the caller must say that the outcome is unknown.
     pub fn write(&self, batch: &[Write]) -> Result<Vec<Outcome>, StoreError> {
-        batch::apply(&mut *self.writer.get()?, batch, &self.recent)
+        // When the database was restarted, every connection of the pool may be broken.
+        let mut chances = self.writers.size() + 1;
+        loop {
+            let mut pooled = self.writers.get()?;
+            chances -= 1;
+            match batch::apply(&mut pooled.link(), batch, &self.recent) {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(failed) if failed.before_commit && chances > 0 && pooled.is_broken() => {}
+                Err(failed) => return Err(failed.error),
+            }
+        }
+    }
+
+    /// Reads, over another connection where one turns out to be broken.
+    fn read<T>(
+        &self,
+        read: impl Fn(&mut Link<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut chances = self.readers.size() + 1;
+        loop {
+            let mut pooled = self.readers.get()?;
+            chances -= 1;
+            match read(&mut pooled.link()) {
+                Err(_) if chances > 0 && pooled.is_broken() => {}
+                result => return result,
+            }
+        }
     }
 
     /// The next part of what a device has to receive.
@@ -103,7 +143,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub fn fetch(&self, fetch: &Fetch) -> Result<Fetched, StoreError> {
-        timeline::fetch(&mut *self.readers.get()?, fetch)
+        self.read(|link| timeline::fetch(link, fetch))
     }
 
     /// A page of history, or `None` where its base is not in what was asked for.
@@ -111,7 +151,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub fn history(&self, query: &PageQuery) -> Result<Option<Page>, StoreError> {
-        history::page(&mut *self.readers.get()?, query)
+        self.read(|link| history::page(link, query))
     }
 
     /// All contacts of a user, by their IDs.
@@ -119,7 +159,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub fn contacts(&self, user: &str) -> Result<Vec<Contact>, StoreError> {
-        contacts::list(&mut *self.readers.get()?, user)
+        self.read(|link| contacts::list(link, user))
     }
 
     /// Asks for as little as possible: that the database answers.
@@ -127,7 +167,26 @@ impl Store {
     /// # Errors
     /// Where it does not.
     pub fn ping(&self) -> Result<(), StoreError> {
-        ids::ping(&mut *self.readers.get()?)
+        self.read(ids::ping)
+    }
+
+    /// The name by which the nodes of this database find each other on the bus; empty for SQLite.
+    pub fn cluster(&self) -> &str {
+        &self.deployment.cluster
+    }
+
+    /// The last numbers of the timelines of those of these users who exist.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn heads(&self, users: &[UserId]) -> Result<Vec<(UserId, i64)>, StoreError> {
+        let logins: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        let heads = self
+            .read(|link| Ok(users::heads(link, &logins)?))?
+            .into_iter();
+        Ok(heads
+            .filter_map(|(login, head)| Some((UserId::parse(&login).ok()?, head)))
+            .collect())
     }
 
     /// Whether no user exists yet.
@@ -135,7 +194,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub fn is_empty(&self) -> Result<bool, StoreError> {
-        users::none(&mut *self.readers.get()?)
+        self.read(users::none)
     }
 
     /// Creates users or renames them, all or none.
@@ -145,9 +204,11 @@ impl Store {
     pub fn import_users(
         &self,
         rows: &[UserRow],
-        progress: impl FnMut(),
+        mut progress: impl FnMut(usize),
     ) -> Result<Imported, StoreError> {
-        import::users(&mut *self.writer.get()?, rows, progress)
+        import::unless_overtaken(|| {
+            import::users(&mut self.writers.get()?.link(), rows, &mut progress)
+        })
     }
 
     /// Adds contacts or renames them, all or none; users that do not exist are created.
@@ -157,9 +218,11 @@ impl Store {
     pub fn import_contacts(
         &self,
         rows: &[ContactRow],
-        progress: impl FnMut(),
+        mut progress: impl FnMut(usize),
     ) -> Result<Imported, StoreError> {
-        import::contacts(&mut *self.writer.get()?, rows, progress)
+        import::unless_overtaken(|| {
+            import::contacts(&mut self.writers.get()?.link(), rows, &mut progress)
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::batch::{self, NewMessage, Outcome, Write};
+use super::connection::{Lane, Link, Pool};
 use super::history::{self, PageQuery};
 use super::timeline::{self, Fetch};
 use super::{DatabaseUrl, StoreOptions, connection, contacts};
@@ -26,7 +27,12 @@ fn user(id: &str) -> UserId {
 }
 
 fn write(connection: &mut SqliteConnection, writes: &[Write]) -> Vec<Outcome> {
-    batch::apply(connection, writes, &contacts::Recent::default()).unwrap()
+    batch::apply(
+        &mut Link::Sqlite(connection),
+        writes,
+        &contacts::Recent::default(),
+    )
+    .unwrap()
 }
 
 /// Does everything once, and returns the SQL of it.
@@ -87,7 +93,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
             after: 0,
         },
     ] {
-        timeline::fetch(connection, &fetch).unwrap();
+        timeline::fetch(&mut Link::Sqlite(connection), &fetch).unwrap();
     }
     for (with, before) in [(None, None), (Some("B"), Some(MessageId::new(1)))] {
         let query = PageQuery {
@@ -97,9 +103,9 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
             limit: 50,
             bytes: 1024,
         };
-        history::page(connection, &query).unwrap();
+        history::page(&mut Link::Sqlite(connection), &query).unwrap();
     }
-    contacts::list(connection, "A").unwrap();
+    contacts::list(&mut Link::Sqlite(connection), "A").unwrap();
     let mut all = std::mem::take(&mut *seen.lock().unwrap());
     all.sort();
     all.dedup();
@@ -112,12 +118,15 @@ fn every_statement_finds_its_rows_by_an_index() {
     let path = folder.path().join("plans.db");
     let options = StoreOptions {
         url: DatabaseUrl::Sqlite(path.to_str().unwrap().to_owned()),
+        writers: 1,
         readers: 1,
         timeout: std::time::Duration::from_secs(1),
     };
-    let pool = connection::pool(&options, connection::Lane::Writing).unwrap();
-    let connection = &mut *pool.get().unwrap();
-    connection::migrate(connection).unwrap();
+    let mut pooled = Pool::open(&options, Lane::Writing).unwrap().get().unwrap();
+    connection::migrate(&mut pooled.link()).unwrap();
+    let Link::Sqlite(connection) = pooled.link() else {
+        panic!("a SQLite URL opens SQLite");
+    };
     let statements = statements(connection);
     let mut searched = 0;
     for sql in &statements {

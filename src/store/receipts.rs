@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
 
+use super::connection::{Link, on};
 use super::schema::{messages, receipts};
 use super::users;
 use crate::protocol::MessageId;
@@ -27,43 +26,15 @@ pub struct StoredReceipt {
     pub origin: i64,
 }
 
-/// Stores a receipt under its number in a user's timeline.
-pub fn insert(
-    connection: &mut SqliteConnection,
-    user: i64,
-    seq: i64,
-    message: MessageId,
-    origin: i64,
-) -> QueryResult<()> {
-    diesel::insert_into(receipts::table)
-        .values((
-            receipts::user_id.eq(user),
-            receipts::seq.eq(seq),
-            receipts::message_id.eq(message.number()),
-            receipts::origin.eq(origin),
-        ))
-        .execute(connection)?;
-    Ok(())
-}
-
-/// Whether a receipt for a message of the user's own has a number above `after`.
-pub fn any_after(connection: &mut SqliteConnection, user: i64, after: i64) -> QueryResult<bool> {
-    let found = receipts::table
-        .filter(receipts::user_id.eq(user))
-        .filter(receipts::seq.gt(after))
-        .filter(receipts::origin.eq(TO_ALL));
-    diesel::select(exists(found)).get_result(connection)
-}
-
 /// The numbers above `after`, up to `upto`, of receipts for messages of the user's own, in order.
 pub fn own_numbers(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     user: i64,
     after: i64,
     upto: i64,
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
-    receipts::table
+    on!(link, connection => receipts::table
         .filter(receipts::user_id.eq(user))
         .filter(receipts::seq.gt(after))
         .filter(receipts::seq.le(upto))
@@ -71,35 +42,30 @@ pub fn own_numbers(
         .order(receipts::seq)
         .limit(limit)
         .select(receipts::seq)
-        .load(connection)
+        .load(connection))
 }
 
 /// The numbers above `after` of all receipts in the user's timeline, in order.
-pub fn numbers(
-    connection: &mut SqliteConnection,
-    user: i64,
-    after: i64,
-    limit: i64,
-) -> QueryResult<Vec<i64>> {
-    receipts::table
+pub fn numbers(link: &mut Link<'_>, user: i64, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
+    on!(link, connection => receipts::table
         .filter(receipts::user_id.eq(user))
         .filter(receipts::seq.gt(after))
         .order(receipts::seq)
         .limit(limit)
         .select(receipts::seq)
-        .load(connection)
+        .load(connection))
 }
 
 /// The receipts with these numbers. Those whose message is gone are left out.
 pub fn load(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     user: i64,
     seqs: &[i64],
 ) -> QueryResult<HashMap<i64, StoredReceipt>> {
     if seqs.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, i64, i64, i64, i64)> = receipts::table
+    let rows: Vec<(i64, i64, i64, i64, i64)> = on!(link, connection => receipts::table
         .inner_join(messages::table.on(messages::id.eq(receipts::message_id)))
         .filter(receipts::user_id.eq(user))
         .filter(receipts::seq.eq_any(seqs))
@@ -110,8 +76,8 @@ pub fn load(
             messages::recipient,
             receipts::origin,
         ))
-        .load(connection)?;
-    let logins = users::logins(connection, rows.iter().flat_map(|r| [r.2, r.3]))?;
+        .load(connection))?;
+    let logins = users::logins(link, rows.iter().flat_map(|r| [r.2, r.3]))?;
     let login = |id: i64| logins.get(&id).cloned().unwrap_or_default();
     let load = rows
         .into_iter()

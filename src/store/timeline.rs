@@ -3,14 +3,13 @@
 //! A part is read from one snapshot: were its pieces read one after another, a number committed
 //! in between would be stepped over for good.
 
-use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
 
+use super::connection::{Link, on};
 use super::messages::{self, READ, StoredMessage, UNREAD};
 use super::receipts::{self, StoredReceipt};
-use super::schema::{messages as table, users as users_table};
+use super::schema::messages as table;
 use super::{StoreError, users};
 use crate::protocol::UserId;
 
@@ -86,65 +85,49 @@ enum Pointer {
 }
 
 /// Reads a part: see [`super::Store::fetch`].
-pub fn fetch(connection: &mut SqliteConnection, fetch: &Fetch) -> Result<Fetched, StoreError> {
-    Ok(connection.transaction(|connection| match fetch {
+pub fn fetch(link: &mut Link<'_>, fetch: &Fetch) -> Result<Fetched, StoreError> {
+    Ok(link.snapshot(|link| match fetch {
         Fetch::Unread { user, after, upto } => {
-            let id = user_id(connection, user)?;
-            let rows = received(connection, id, UNREAD, *after, *upto)?;
-            part(connection, id, vec![rows], *upto)
+            let id = user_id(link, user)?;
+            let rows = received(link, id, UNREAD, *after, *upto)?;
+            part(link, id, vec![rows], *upto)
         }
         Fetch::Receipts { user, after, upto } => {
-            let id = user_id(connection, user)?;
+            let id = user_id(link, user)?;
             let limit = PART_ENTRIES as i64;
-            let seqs = receipts::own_numbers(connection, id, *after, *upto, limit)?;
+            let seqs = receipts::own_numbers(link, id, *after, *upto, limit)?;
             let rows = seqs.into_iter().map(|seq| (seq, Pointer::Receipt));
-            part(connection, id, vec![rows.collect()], *upto)
+            part(link, id, vec![rows.collect()], *upto)
         }
         Fetch::Timeline { user, after } => {
-            let id = user_id(connection, user)?;
-            let head: i64 = users_table::table
-                .find(id)
-                .select(users_table::timeline)
-                .get_result(connection)?;
+            let (id, head) = users::head(link, user.as_str())?;
             let limit = PART_ENTRIES as i64;
-            let told = receipts::numbers(connection, id, *after, limit)?;
+            let told = receipts::numbers(link, id, *after, limit)?;
             let sources = vec![
-                sent(connection, id, *after)?,
-                received(connection, id, UNREAD, *after, head)?,
-                received(connection, id, READ, *after, head)?,
+                sent(link, id, *after)?,
+                received(link, id, UNREAD, *after, head)?,
+                received(link, id, READ, *after, head)?,
                 told.into_iter()
                     .map(|seq| (seq, Pointer::Receipt))
                     .collect(),
             ];
-            part(connection, id, sources, head)
+            part(link, id, sources, head)
         }
     })?)
 }
 
-/// Whether there is any unread message to this user.
-pub fn any_unread(connection: &mut SqliteConnection, user: i64) -> QueryResult<bool> {
-    let unread = table::table
-        .filter(table::recipient.eq(user))
-        .filter(table::status.eq(UNREAD));
-    diesel::select(exists(unread)).get_result(connection)
+fn user_id(link: &mut Link<'_>, user: &UserId) -> QueryResult<i64> {
+    users::id_of(link, user.as_str())?.ok_or(diesel::result::Error::NotFound)
 }
 
-fn user_id(connection: &mut SqliteConnection, user: &UserId) -> QueryResult<i64> {
-    users::id_of(connection, user.as_str())?.ok_or(diesel::result::Error::NotFound)
-}
-
-fn sent(
-    connection: &mut SqliteConnection,
-    user: i64,
-    after: i64,
-) -> QueryResult<Vec<(i64, Pointer)>> {
-    let rows: Vec<(i64, i64)> = table::table
+fn sent(link: &mut Link<'_>, user: i64, after: i64) -> QueryResult<Vec<(i64, Pointer)>> {
+    let rows: Vec<(i64, i64)> = on!(link, connection => table::table
         .filter(table::sender.eq(user))
         .filter(table::sender_seq.gt(after))
         .order(table::sender_seq)
         .limit(PART_ENTRIES as i64)
         .select((table::sender_seq, table::id))
-        .load(connection)?;
+        .load(connection))?;
     Ok(rows
         .into_iter()
         .map(|(seq, id)| (seq, Pointer::Message(id)))
@@ -152,13 +135,13 @@ fn sent(
 }
 
 fn received(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     user: i64,
     status: i16,
     after: i64,
     upto: i64,
 ) -> QueryResult<Vec<(i64, Pointer)>> {
-    let rows: Vec<(i64, i64)> = table::table
+    let rows: Vec<(i64, i64)> = on!(link, connection => table::table
         .filter(table::recipient.eq(user))
         .filter(table::status.eq(status))
         .filter(table::recipient_seq.gt(after))
@@ -166,7 +149,7 @@ fn received(
         .order(table::recipient_seq)
         .limit(PART_ENTRIES as i64)
         .select((table::recipient_seq, table::id))
-        .load(connection)?;
+        .load(connection))?;
     Ok(rows
         .into_iter()
         .map(|(seq, id)| (seq, Pointer::Message(id)))
@@ -175,7 +158,7 @@ fn received(
 
 /// Merges what the sources found (each ascending and cut at [`PART_ENTRIES`]) and loads the rows.
 fn part(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     user: i64,
     sources: Vec<Vec<(i64, Pointer)>>,
     end: i64,
@@ -189,7 +172,7 @@ fn part(
     pointers.truncate(PART_ENTRIES);
 
     let ids: Vec<i64> = pointers.iter().filter_map(|(_, p)| p.message()).collect();
-    let (messages, loaded) = messages::load(connection, &ids, PART_BYTES)?;
+    let (messages, loaded) = messages::load(link, &ids, PART_BYTES)?;
     if loaded < ids.len() {
         let first_left_out = pointers
             .iter()
@@ -202,7 +185,7 @@ fn part(
         .filter(|(_, p)| *p == Pointer::Receipt)
         .map(|(seq, _)| *seq)
         .collect();
-    let mut receipts = receipts::load(connection, user, &told)?;
+    let mut receipts = receipts::load(link, user, &told)?;
     let mut messages = messages.into_iter().peekable();
     let upto = match pointers.last() {
         Some((seq, _)) if !complete => *seq,

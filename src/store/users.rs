@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
 
 use super::StoreError;
+use super::connection::{Link, on};
 use super::schema::users;
 use crate::protocol::UserId;
 
 /// A user's row, as far as writing needs it.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
 pub struct UserState {
     pub id: i64,
     pub timeline: i64,
@@ -19,105 +19,138 @@ pub struct UserState {
     pub contacts: i64,
 }
 
-/// The users a batch has to do with: read once, changed in memory, written once.
+/// The users a batch has to do with: read (and locked) once, changed in memory, written once.
 ///
-/// Timeline numbers are drawn here; they count only when [`Self::save`] has run in the same
-/// transaction as the rows that bear them.
-#[derive(Default)]
+/// Timeline numbers are drawn here; they count only when the changed rows are saved in the same
+/// transaction as the rows that bear them. A user who does not exist yet has a number below zero
+/// until the batch has created them.
+#[derive(Debug, Default)]
 pub struct Working {
-    states: HashMap<UserId, Option<UserState>>,
+    states: HashMap<UserId, UserState>,
     changed: BTreeSet<UserId>,
+    created: Vec<UserId>,
 }
 
 impl Working {
-    /// The user's row, where there is one.
-    pub fn find(
-        &mut self,
-        connection: &mut SqliteConnection,
-        user: &UserId,
-    ) -> QueryResult<Option<&mut UserState>> {
-        if !self.states.contains_key(user) {
-            let state = users::table
-                .filter(users::login.eq(user.as_str()))
-                .select((users::id, users::timeline, users::told, users::contacts))
-                .get_result(connection)
-                .optional()?;
-            self.states.insert(user.clone(), state);
+    /// The users that exist, of all that the batch names.
+    pub fn new(states: HashMap<UserId, UserState>) -> Self {
+        Self {
+            states,
+            ..Self::default()
         }
-        Ok(self.states.get_mut(user).and_then(Option::as_mut))
     }
 
-    /// The user's number, creating the user where there is none.
-    pub fn ensure(&mut self, connection: &mut SqliteConnection, user: &UserId) -> QueryResult<i64> {
-        if let Some(state) = self.find(connection, user)? {
-            return Ok(state.id);
+    /// The user's row, where there is one.
+    pub fn find(&self, user: &UserId) -> Option<&UserState> {
+        self.states.get(user)
+    }
+
+    /// The user's number, where they exist.
+    pub fn id(&self, user: &UserId) -> Option<i64> {
+        self.find(user).map(|state| state.id)
+    }
+
+    /// The user's number; they exist from now on.
+    pub fn ensure(&mut self, user: &UserId) -> i64 {
+        if let Some(id) = self.id(user) {
+            return id;
         }
-        let id: i64 = diesel::insert_into(users::table)
-            .values(users::login.eq(user.as_str()))
-            .returning(users::id)
-            .get_result(connection)?;
+        self.created.push(user.clone());
         let state = UserState {
-            id,
+            id: -i64::try_from(self.created.len()).unwrap_or(i64::MAX),
             timeline: 0,
             told: 0,
             contacts: 0,
         };
-        self.states.insert(user.clone(), Some(state));
-        Ok(id)
+        self.states.insert(user.clone(), state);
+        state.id
     }
 
-    /// Changes a user that [`Self::ensure`] or [`Self::find`] found, and remembers to save it.
+    /// Changes a user that exists, and remembers to save it.
     pub fn change<T>(
         &mut self,
         user: &UserId,
         change: impl FnOnce(&mut UserState) -> T,
     ) -> Option<T> {
-        let state = self.states.get_mut(user)?.as_mut()?;
+        let state = self.states.get_mut(user)?;
         if !self.changed.contains(user) {
             self.changed.insert(user.clone());
         }
         Some(change(state))
     }
 
-    /// Draws the next number of a user's timeline.
-    pub fn next_seq(&mut self, user: &UserId) -> QueryResult<i64> {
-        self.change(user, |state| {
+    /// Draws the next number of the timeline of a user that exists.
+    pub fn next_seq(&mut self, user: &UserId) -> i64 {
+        let next = self.change(user, |state| {
             state.timeline += 1;
             state.timeline
-        })
-        .ok_or(diesel::result::Error::NotFound)
+        });
+        next.unwrap_or_default()
     }
 
-    /// Writes every changed row.
-    pub fn save(self, connection: &mut SqliteConnection) -> QueryResult<()> {
-        for user in &self.changed {
-            let Some(Some(state)) = self.states.get(user) else {
-                continue;
-            };
-            diesel::update(users::table.find(state.id))
-                .set((
-                    users::timeline.eq(state.timeline),
-                    users::told.eq(state.told),
-                    users::contacts.eq(state.contacts),
-                ))
-                .execute(connection)?;
+    /// Those who are to be created, in the order of their numbers: -1, -2, …
+    pub fn created(&self) -> &[UserId] {
+        &self.created
+    }
+
+    /// Gives those who were created their numbers.
+    pub fn number(&mut self, numbers: &Numbers) {
+        for user in &self.created {
+            if let Some(state) = self.states.get_mut(user) {
+                state.id = numbers.of(state.id);
+            }
         }
-        Ok(())
+    }
+
+    /// The rows that changed, in one order for all batches.
+    pub fn changed(&self) -> Vec<UserState> {
+        let states = self.changed.iter().filter_map(|user| self.states.get(user));
+        let mut states: Vec<UserState> = states.copied().collect();
+        states.sort_unstable_by_key(|state| state.id);
+        states
+    }
+}
+
+/// The numbers of users that a batch created: of -1, -2, …
+#[derive(Debug, Default)]
+pub struct Numbers(pub Vec<i64>);
+
+impl Numbers {
+    /// The number of a user that may have been created by this batch.
+    pub fn of(&self, id: i64) -> i64 {
+        let created = usize::try_from(-(id + 1)).ok();
+        created.and_then(|n| self.0.get(n)).copied().unwrap_or(id)
     }
 }
 
 /// The number of a user, for reading.
-pub fn id_of(connection: &mut SqliteConnection, login: &str) -> QueryResult<Option<i64>> {
-    users::table
+pub fn id_of(link: &mut Link<'_>, login: &str) -> QueryResult<Option<i64>> {
+    on!(link, connection => users::table
         .filter(users::login.eq(login))
         .select(users::id)
         .get_result(connection)
-        .optional()
+        .optional())
+}
+
+/// The number of a user and the last number of their timeline.
+pub fn head(link: &mut Link<'_>, login: &str) -> QueryResult<(i64, i64)> {
+    on!(link, connection => users::table
+        .filter(users::login.eq(login))
+        .select((users::id, users::timeline))
+        .get_result(connection))
+}
+
+/// The last numbers of the timelines of those of these users who exist.
+pub fn heads(link: &mut Link<'_>, logins: &[&str]) -> QueryResult<Vec<(String, i64)>> {
+    on!(link, connection => users::table
+        .filter(users::login.eq_any(logins))
+        .select((users::login, users::timeline))
+        .load(connection))
 }
 
 /// The IDs on the wire of these users.
 pub fn logins(
-    connection: &mut SqliteConnection,
+    link: &mut Link<'_>,
     ids: impl IntoIterator<Item = i64>,
 ) -> QueryResult<HashMap<i64, String>> {
     let mut ids: Vec<i64> = ids.into_iter().collect();
@@ -126,18 +159,39 @@ pub fn logins(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String)> = users::table
-        .filter(users::id.eq_any(ids))
+    let rows: Vec<(i64, String)> = on!(link, connection => users::table
+        .filter(users::id.eq_any(&ids))
         .select((users::id, users::login))
-        .load(connection)?;
+        .load(connection))?;
     Ok(rows.into_iter().collect())
 }
 
 /// Whether there are no users at all.
-pub fn none(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
-    let any: Option<i64> = users::table
+pub fn none(link: &mut Link<'_>) -> Result<bool, StoreError> {
+    let any: Option<i64> = on!(link, connection => users::table
         .select(users::id)
         .first(connection)
-        .optional()?;
+        .optional())?;
     Ok(any.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_of_the_batch_get_their_numbers_when_they_are_created() {
+        let user = |id: &str| UserId::parse(id).unwrap();
+        let mut working = Working::default();
+        let (a, b) = (working.ensure(&user("A")), working.ensure(&user("B")));
+        assert_eq!((a, b), (-1, -2));
+        assert_eq!(working.ensure(&user("A")), -1, "created once");
+        assert_eq!(working.next_seq(&user("B")), 1);
+        let numbers = Numbers(vec![7, 9]);
+        assert_eq!((numbers.of(a), numbers.of(b), numbers.of(3)), (7, 9, 3));
+        working.number(&numbers);
+        assert_eq!(working.id(&user("B")), Some(9));
+        let changed: Vec<i64> = working.changed().iter().map(|state| state.id).collect();
+        assert_eq!(changed, [9]);
+    }
 }

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::support::client::split_ids;
-use super::support::{Server, frames, within, within_time};
+use super::support::{Place, frames, within, within_time};
 
 /// How long a single answer may take on a busy machine with a deep pipeline.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,11 +22,12 @@ pub struct Flow {
 
 impl Flow {
     /// Connects as `user`, whose answer must be the first frame.
-    pub async fn connect(server: &Server, user: &str) -> Flow {
+    pub async fn connect(place: &impl Place, user: &str) -> Flow {
+        let node = place.node_for(Some(user));
         let opening = async {
-            let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
+            let stream = TcpStream::connect(("127.0.0.1", node.port())).await?;
             stream.set_nodelay(true)?;
-            client_async(server.ws_url(), stream).await
+            client_async(node.ws_url(), stream).await
         };
         let (socket, _) = within("the WebSocket upgrade", opening)
             .await

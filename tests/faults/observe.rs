@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::support::{DEADLINE, Server};
+use super::support::{DEADLINE, Place};
 
 /// The number in an environment variable, or `default` where it is not set.
 pub fn setting(name: &str, default: u64) -> u64 {
@@ -29,9 +29,9 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// Waits until the server has read every byte that was sent to it and accepted every connection.
 ///
 /// The bytes must have left the clients already; on loopback a finished write is in the server's receive queue.
-pub async fn all_bytes_are_read(server: &Server) {
+pub async fn all_bytes_are_read(place: &impl Place) {
     eventually("the server to read all that was sent", || {
-        server_sockets(server)
+        server_sockets(place)
             .iter()
             .all(|socket| socket.unread == 0)
     })
@@ -39,9 +39,9 @@ pub async fn all_bytes_are_read(server: &Server) {
 }
 
 /// Waits until the server has closed its side of all but `remaining` connections.
-pub async fn connections_are_gone(server: &Server, remaining: usize) {
+pub async fn connections_are_gone(place: &impl Place, remaining: usize) {
     eventually("the server to close the connections that ended", || {
-        let open = server_sockets(server)
+        let open = server_sockets(place)
             .into_iter()
             .filter(|socket| socket.is_open);
         open.count() <= remaining
@@ -57,17 +57,18 @@ struct ServerSocket {
     unread: u64,
 }
 
-/// All sockets on the server's port, from `/proc/net/tcp`.
-fn server_sockets(server: &Server) -> Vec<ServerSocket> {
+/// All sockets on the ports of a server, from `/proc/net/tcp`.
+fn server_sockets(place: &impl Place) -> Vec<ServerSocket> {
     const ESTABLISHED: &str = "01";
     const CLOSE_WAIT: &str = "08";
-    let local = format!(":{:04X}", server.port());
+    let ports = place.nodes().iter().map(|node| node.port());
+    let ours: Vec<String> = ports.map(|port| format!(":{port:04X}")).collect();
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux shows its TCP sockets");
     let rows = table
         .lines()
         .skip(1)
         .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row[1].ends_with(&local))
+    rows.filter(|row| ours.iter().any(|local| row[1].ends_with(local)))
         .map(|row| {
             let (_, unread) = row[4].split_once(':').expect("two queues");
             ServerSocket {

@@ -4,7 +4,6 @@ use futures_util::future::join;
 
 use super::flow::{Flow, id_of};
 use super::observe::all_bytes_are_read;
-use super::store_failure::WriteLock;
 use super::support::client::message_ids;
 use super::support::{Client, Server, frames};
 
@@ -27,23 +26,25 @@ async fn what_was_stored_when_another_device_took_its_place_is_acknowledged_befo
     const ROUNDS: usize = 20;
     const MESSAGES: usize = 5;
     let server = Server::with(&["--max-devices", "1"]);
+    // Devices are counted on each node by itself.
+    let node = server.node(0);
     let mut sent = Vec::new();
-    let mut old = Client::connect(&server, USER).await;
+    let mut old = Client::connect(node, USER).await;
     for round in 0..ROUNDS {
         let ids = old.ids().await;
         let ids = &ids[..MESSAGES];
         // While the lock is held, what comes first waits at the store, and the rest is the batch after it.
-        let lock = WriteLock::take(&server);
-        let mut first = Client::open(&server).await;
+        let lock = server.database().lock_writing();
+        let mut first = Client::open(node).await;
         first.send(frames::connect(&format!("first-{round}"))).await;
-        all_bytes_are_read(&server).await;
+        all_bytes_are_read(node).await;
         for id in ids {
             old.message(id, RECIPIENT, "text").await;
         }
-        all_bytes_are_read(&server).await;
-        let mut new = Client::open(&server).await;
+        all_bytes_are_read(node).await;
+        let mut new = Client::open(node).await;
         new.send(frames::connect(USER)).await;
-        all_bytes_are_read(&server).await;
+        all_bytes_are_read(node).await;
         lock.release();
 
         let (frames, code) = old.read_until_close().await;
@@ -67,12 +68,14 @@ async fn what_a_device_sends_while_it_is_replaced_can_be_sent_again_and_is_store
     const ROUNDS: usize = 20;
     const MESSAGES: usize = 50;
     let server = Server::with(&["--max-devices", "1"]);
-    let mut granted = Flow::connect(&server, USER).await;
+    // Devices are counted on each node by itself.
+    let node = server.node(0);
+    let mut granted = Flow::connect(node, USER).await;
     let ids = granted.ids(ROUNDS * MESSAGES).await;
     drop(granted);
     let mut acked = 0;
     for ids in ids.chunks(MESSAGES).take(ROUNDS) {
-        let mut old = Flow::connect(&server, USER).await;
+        let mut old = Flow::connect(node, USER).await;
         let messages = async {
             for id in ids {
                 // It may be closed at any time, and then the rest is not sent.
@@ -82,7 +85,7 @@ async fn what_a_device_sends_while_it_is_replaced_can_be_sent_again_and_is_store
                 }
             }
         };
-        let ((), mut new) = join(messages, Flow::connect(&server, USER)).await;
+        let ((), mut new) = join(messages, Flow::connect(node, USER)).await;
         let mut heard = Vec::new();
         while let Some(frame) = old.next().await {
             assert_eq!(frame["action"], "4", "{frame}");
@@ -106,7 +109,7 @@ async fn what_a_device_sends_while_it_is_replaced_can_be_sent_again_and_is_store
         }
     }
     assert!(acked > 0, "no device was replaced amid its messages");
-    let mut last = Flow::connect(&server, USER).await;
+    let mut last = Flow::connect(node, USER).await;
     let history = last.history_since(RECIPIENT, None).await;
     let stored: Vec<&str> = history.iter().map(id_of).collect();
     let mut distinct = stored.clone();

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::Value;
 use socket2::SockRef;
 
-use super::store_failure::WriteLock;
 use super::support::{RawClient, Server, frames, raw};
 
 /// A client that is not read may send so much: what the kernel and actix-http hold, and 256 requests.
@@ -24,7 +23,7 @@ async fn a_client_that_pipelines_into_a_slow_store_is_read_no_further_than_its_a
     let read = frames::read("hasty", "nobody", "MSG000001").to_string();
     let chunk = raw::frame(raw::TEXT, true, true, read.as_bytes()).repeat(100);
 
-    let lock = WriteLock::take(&server);
+    let lock = server.database().lock_writing();
     let mut sent = 0;
     let blocked = loop {
         let sending = tokio::time::timeout(BLOCKED, client.send_bytes(&chunk));

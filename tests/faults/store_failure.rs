@@ -1,46 +1,22 @@
-//! The store fails while the server serves: another process holds SQLite's write lock.
+//! The store fails while the server serves: another process holds the lock that writing takes.
 
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
 use serde_json::Value;
 
 use super::flow::id_of;
 use super::observe::all_bytes_are_read;
 use super::support::client::message_ids;
-use super::support::{Client, DEADLINE, Server, frames, http};
+use super::support::{Client, DEADLINE, Place, Server, frames, http};
 
 const SENDER: &str = "sender";
 const RECIPIENT: &str = "recipient";
 
-/// SQLite's write lock, held from outside of the server.
-pub struct WriteLock(SqliteConnection);
-
-impl WriteLock {
-    /// Takes the lock as soon as the server's present transaction lets go of it.
-    pub fn take(server: &Server) -> WriteLock {
-        let path = server.db_path();
-        let path = path.to_str().expect("the path is UTF-8");
-        let mut connection = SqliteConnection::establish(path).expect("the database can be opened");
-        connection
-            .batch_execute("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE;")
-            .expect("the write lock can be taken");
-        WriteLock(connection)
-    }
-
-    pub fn release(mut self) {
-        self.0
-            .batch_execute("ROLLBACK;")
-            .expect("the write lock can be released");
-    }
-}
-
 /// Asks for the health until it has this status code, and returns the body.
-pub async fn health_becomes(server: &Server, status: u16) -> Value {
+pub async fn health_becomes(place: &impl Place, status: u16) -> Value {
     let deadline = Instant::now() + DEADLINE;
     loop {
-        let response = http::get(server, "/health").await;
+        let response = http::get(place, "/health").await;
         if response.status == status {
             return serde_json::from_str(&response.body).expect("the health is JSON");
         }
@@ -81,7 +57,7 @@ async fn while_the_store_fails_everything_is_an_error_and_then_it_heals_by_itsel
     let ids = [sender.ids().await, sender.ids().await].concat();
     assert_eq!(health_becomes(&server, 200).await["status"], "ok");
 
-    let lock = WriteLock::take(&server);
+    let lock = server.database().lock_writing();
     for id in &ids {
         sender.message(id, RECIPIENT, "meanwhile").await;
     }
@@ -149,7 +125,7 @@ async fn a_store_that_is_slow_for_a_moment_is_no_error() {
     let mut recipient = Client::connect(&server, RECIPIENT).await;
     let ids = sender.ids().await;
 
-    let lock = WriteLock::take(&server);
+    let lock = server.database().lock_writing();
     for id in &ids {
         sender.message(id, RECIPIENT, "patience").await;
     }

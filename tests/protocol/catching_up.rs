@@ -47,11 +47,7 @@ async fn read_all(device: &mut RawClient, messages: usize) -> (Vec<String>, Vec<
 async fn what_a_device_sends_while_it_is_behind_is_acknowledged_once_and_does_not_come_back() {
     let server = Server::start();
     let mut partner = Client::connect(&server, "HK0003").await;
-    let mut behind = RawClient::open_with_receive_buffer(&server, Some(8 * 1024)).await;
-    behind
-        .send_text(&frames::connect("HK0001").to_string())
-        .await;
-    assert_eq!(behind.next_text().await, frames::connected_text("HK0001"));
+    let mut behind = RawClient::connect_with_receive_buffer(&server, "HK0001", 8 * 1024).await;
     behind
         .send_text(&frames::get_ids("HK0001").to_string())
         .await;
@@ -93,11 +89,7 @@ async fn what_a_device_sends_while_it_is_behind_is_acknowledged_once_and_does_no
 async fn a_device_that_is_behind_gets_what_its_other_device_sent_and_its_receipts_in_their_place() {
     let server = Server::start();
     let mut partner = Client::connect(&server, "HK0003").await;
-    let mut behind = RawClient::open_with_receive_buffer(&server, Some(8 * 1024)).await;
-    behind
-        .send_text(&frames::connect("HK0001").to_string())
-        .await;
-    assert_eq!(behind.next_text().await, frames::connected_text("HK0001"));
+    let mut behind = RawClient::connect_with_receive_buffer(&server, "HK0001", 8 * 1024).await;
     let flooded = flood(&server).await;
 
     let mut other = Client::connect(&server, "HK0001").await;

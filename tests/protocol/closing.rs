@@ -22,11 +22,7 @@ const SIP: usize = 3_000;
 /// A client of HK0001 that takes little, to which a first large page has begun to come, with a second
 /// one asked for.
 async fn amid_large_pages(server: &Server) -> RawClient {
-    let mut client = RawClient::open_with_receive_buffer(server, Some(4 * 1024)).await;
-    client
-        .send_text(&frames::connect("HK0001").to_string())
-        .await;
-    assert_eq!(client.next_text().await, frames::connected_text("HK0001"));
+    let mut client = RawClient::connect_with_receive_buffer(server, "HK0001", 4 * 1024).await;
     let request = frames::history("HK0001", Some("HK0002"), None, Some(100)).to_string();
     client.send_text(&request).await;
     client.send_text(&request).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::{all_until_now, refused};
-use crate::support::{Client, Server, frames, http};
+use crate::support::{Client, Mode, Server, frames, http, only_on};
 
 /// A good frame of `user` for each action but connect.
 fn frames_after_connect(user: &str) -> [(&'static str, Value); 6] {
@@ -124,16 +124,17 @@ async fn a_from_id_of_somebody_else_is_forbidden_in_every_action() {
 #[tokio::test]
 async fn a_device_beyond_the_eighth_closes_the_oldest_with_4409() {
     let server = Server::start();
+    let node = server.node(0);
     let mut devices = Vec::new();
     for _ in 0..8 {
-        devices.push(Client::connect(&server, "HK0001").await);
+        devices.push(Client::connect(node, "HK0001").await);
     }
-    let mut other = Client::connect(&server, "HK0002").await;
+    let mut other = Client::connect(server.node(1), "HK0002").await;
     for device in &mut devices {
         device.assert_silent().await;
     }
 
-    let mut ninth = Client::connect(&server, "HK0001").await;
+    let mut ninth = Client::connect(node, "HK0001").await;
     assert_eq!(devices.remove(0).expect_close().await, 4409);
 
     // The eight that are left are served; the other user was not touched.
@@ -148,21 +149,46 @@ async fn a_device_beyond_the_eighth_closes_the_oldest_with_4409() {
 #[tokio::test]
 async fn the_number_of_devices_is_a_setting_and_the_oldest_goes_each_time() {
     let server = Server::with(&["--max-devices", "2"]);
-    let mut first = Client::connect(&server, "HK0001").await;
-    let mut second = Client::connect(&server, "HK0001").await;
-    let mut third = Client::connect(&server, "HK0001").await;
+    let node = server.node(0);
+    let mut first = Client::connect(node, "HK0001").await;
+    let mut second = Client::connect(node, "HK0001").await;
+    let mut third = Client::connect(node, "HK0001").await;
     assert_eq!(first.expect_close().await, 4409);
-    let mut fourth = Client::connect(&server, "HK0001").await;
+    let mut fourth = Client::connect(node, "HK0001").await;
     assert_eq!(second.expect_close().await, 4409);
     third.assert_silent().await;
     fourth.assert_silent().await;
 }
 
 #[tokio::test]
+async fn devices_are_counted_on_each_node_by_itself() {
+    if !only_on(&[Mode::Cluster], "it is about two nodes") {
+        return;
+    }
+    let server = Server::with(&["--max-devices", "2"]);
+    let mut oldest = Vec::new();
+    let mut devices = Vec::new();
+    for node in server.nodes() {
+        oldest.push(Client::connect(node, "HK0001").await);
+        devices.push(Client::connect(node, "HK0001").await);
+    }
+    for device in oldest.iter_mut().chain(&mut devices) {
+        device.assert_silent().await;
+    }
+    for (node, oldest) in server.nodes().iter().zip(&mut oldest) {
+        devices.push(Client::connect(node, "HK0001").await);
+        assert_eq!(oldest.expect_close().await, 4409);
+    }
+    for device in &mut devices {
+        device.assert_silent().await;
+    }
+}
+
+#[tokio::test]
 async fn connecting_again_on_one_socket_makes_no_second_device() {
     let server = Server::with(&["--max-devices", "2"]);
-    let mut first = Client::connect(&server, "HK0001").await;
-    let mut second = Client::connect(&server, "HK0001").await;
+    let mut first = Client::connect(server.node(0), "HK0001").await;
+    let mut second = Client::connect(server.node(0), "HK0001").await;
     for _ in 0..5 {
         second.connect_as("HK0001").await;
     }
@@ -172,11 +198,12 @@ async fn connecting_again_on_one_socket_makes_no_second_device() {
 #[tokio::test]
 async fn a_device_that_has_closed_leaves_its_place_to_another() {
     let server = Server::with(&["--max-devices", "2"]);
-    let mut first = Client::connect(&server, "HK0001").await;
+    let node = server.node(0);
+    let mut first = Client::connect(node, "HK0001").await;
     for _ in 0..5 {
-        Client::connect(&server, "HK0001").await.close().await;
+        Client::connect(node, "HK0001").await.close().await;
     }
-    let mut last = Client::connect(&server, "HK0001").await;
+    let mut last = Client::connect(node, "HK0001").await;
     first.assert_silent().await;
     last.assert_silent().await;
 }

@@ -1,5 +1,6 @@
 //! `yanshu users import` and `yanshu contacts import`: names, aliases, and files with a bad row.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::support::server::{Ended, run};
@@ -100,6 +101,23 @@ async fn importing_the_same_files_again_changes_nothing() {
         let expected = pairs(&[("HK0002", "张三"), ("HK0003", "小李"), ("HK0004", "HK0004")]);
         assert_eq!(client.contacts().await, expected);
     }
+}
+
+#[tokio::test]
+async fn imports_of_the_same_people_at_the_same_time_all_succeed() {
+    const PEOPLE: usize = 2_000;
+    let server = Server::start();
+    let mut csv = "owner,contact,name\n".to_owned();
+    for number in 0..PEOPLE {
+        writeln!(csv, "HK0001,contact-{number},").expect("a string takes anything");
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| import_all(&server, "contacts", &csv));
+        }
+    });
+    let mut client = Client::connect(&server, "HK0001").await;
+    assert_eq!(client.contacts().await.len(), PEOPLE);
 }
 
 #[tokio::test]

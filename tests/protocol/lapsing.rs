@@ -1,24 +1,15 @@
 //! Grants of message IDs that grow old.
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
-
 use crate::common::refused;
 use crate::support::{Client, Server, frames};
 
 const DAY: i64 = 24 * 60 * 60;
 const HOUR: i64 = 60 * 60;
 
-/// Makes all grants older by so many seconds, in the file of a server that does not run.
+/// Makes all grants older by so many seconds, in the database of a server that does not run.
 fn age_grants(server: &Server, seconds: i64) {
-    let path = server.db_path();
-    let path = path.to_str().expect("the path is UTF-8");
-    let mut database = SqliteConnection::establish(path).expect("the database can be opened");
-    database
-        .batch_execute(&format!(
-            "UPDATE grants SET granted_at = granted_at - {seconds};"
-        ))
-        .expect("the grants can be changed");
+    let age = format!("UPDATE grants SET granted_at = granted_at - {seconds}");
+    server.database().execute(&age);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod liveness;
 mod messages;
 mod operation;
 mod ownership;
+mod plans;
 mod receipts;
 mod receipts_told;
 mod redelivery;

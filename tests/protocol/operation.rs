@@ -18,7 +18,7 @@ async fn a_server_that_can_serve_is_healthy() {
 #[tokio::test]
 async fn the_health_command_says_by_its_exit_code_whether_a_server_is_healthy() {
     let mut server = Server::start();
-    let url = server.url().to_owned();
+    let url = server.url();
     let healthy = run(&["health", "--url", &url]);
     assert_eq!(healthy.status.code(), Some(0), "{healthy:?}");
     server.kill9();

@@ -115,8 +115,11 @@ async fn one_frame_sent_five_times_on_two_connections_at_once_is_one_message() {
     );
 
     let mut copies = 0;
-    for (client, last) in [(&mut phone, last_of_phone), (&mut tablet, last_of_tablet)] {
-        let (delivered, acknowledged) = count_until_acknowledged(client, id, last).await;
+    for (client, own, others) in [
+        (&mut phone, last_of_phone, last_of_tablet),
+        (&mut tablet, last_of_tablet, last_of_phone),
+    ] {
+        let (delivered, acknowledged) = count_until_last(client, id, own, others).await;
         copies += delivered;
         // Five answers, and on the device that did not send it first, perhaps the news of it.
         assert!(
@@ -143,26 +146,29 @@ async fn one_frame_sent_five_times_on_two_connections_at_once_is_one_message() {
     reader.assert_timeline_silent().await;
 }
 
-/// Reads up to the acknowledgement of `last`, and counts the frames and status frames of `id`.
-async fn count_until_acknowledged(client: &mut Client, id: &str, last: &str) -> (usize, usize) {
+/// Reads up to the acknowledgements of the last message of each device, and counts the frames and status
+/// frames of `id`. Whatever was to come of `id` comes before one of the two.
+async fn count_until_last(
+    client: &mut Client,
+    id: &str,
+    own: &str,
+    others: &str,
+) -> (usize, usize) {
     let (mut delivered, mut acknowledged) = (0, 0);
-    let mut own = false;
-    loop {
+    let mut awaited = vec![own, others];
+    while !awaited.is_empty() {
         let frame = client.next().await;
         let is_status = frame["action"] == "4";
-        if frame["chatMsg"]["id"] == id {
-            if is_status {
-                assert_eq!(frame["chatMsg"]["status"], 1, "{frame}");
-                acknowledged += 1;
-            } else {
-                delivered += 1;
-            }
+        if is_status {
+            assert_eq!(frame["chatMsg"]["status"], 1, "{frame}");
+            awaited.retain(|last| frame["chatMsg"]["id"] != *last);
         }
-        own |= is_status && frame["chatMsg"]["id"] == last;
-        if own {
-            return (delivered, acknowledged);
+        if frame["chatMsg"]["id"] == id {
+            acknowledged += usize::from(is_status);
+            delivered += usize::from(!is_status);
         }
     }
+    (delivered, acknowledged)
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::catching_up::flood;
 use crate::common::many_ids;
-use crate::support::{Client, RawClient, Server, frames, http};
+use crate::support::{Client, RawClient, Server, http};
 
 /// Asks for a stop by this signal, which must end all connections with 1001 and the process with 0.
 async fn assert_graceful(signal: &str) {
@@ -107,31 +107,28 @@ async fn a_stopped_server_starts_again_with_all_it_had() {
 
 #[tokio::test]
 async fn while_the_server_stops_its_health_says_so_and_nobody_new_is_let_in() {
-    let mut server = Server::with(&["--stall-timeout", "600s"]);
+    let server = Server::with(&["--stall-timeout", "600s"]);
+    let node = server.node(0);
     // Until it is read, this one cannot take its goodbye, and the server waits for it.
-    let mut stalled = RawClient::open_with_receive_buffer(&server, Some(8 * 1024)).await;
-    stalled
-        .send_text(&frames::connect("HK0001").to_string())
-        .await;
-    assert_eq!(stalled.next_text().await, frames::connected_text("HK0001"));
+    let mut stalled = RawClient::connect_with_receive_buffer(node, "HK0001", 8 * 1024).await;
     flood(&server).await;
 
-    let mut witness = Client::connect(&server, "witness").await;
-    server.signal("TERM");
+    let mut witness = Client::connect(node, "witness").await;
+    node.signal("TERM");
     assert_eq!(
         witness.expect_close().await,
         1001,
         "the stop has begun by now"
     );
-    let health = http::get(&server, "/health").await;
+    let health = http::get(node, "/health").await;
     assert_eq!(health.status, 503, "{}", health.head);
     let body: Value = serde_json::from_str(&health.body).expect("JSON");
     let expected = json!({"status": "unavailable", "reasons": ["draining"]});
     assert_eq!(body, expected);
-    let host = format!("127.0.0.1:{}", server.port());
-    let response = http::upgrade_with_host(&server, &host).await;
+    let host = format!("127.0.0.1:{}", node.port());
+    let response = http::upgrade_with_host(node, &host).await;
     assert_eq!(response.status, 503, "{}", response.head);
 
     assert_eq!(stalled.close_code().await, 1001);
-    assert_eq!(server.ended().await.status.code(), Some(0));
+    assert_eq!(node.ended().await.status.code(), Some(0));
 }

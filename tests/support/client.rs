@@ -1,6 +1,7 @@
 //! A well-behaved client: it answers pings (while it is read) and closes in order.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -8,23 +9,33 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::{Server, frames, within};
+use super::node::Node;
+use super::{Place, frames, within, within_time};
+
+/// How long a client waits for a frame. Nodes find out every ten seconds what the bus has lost: a test does
+/// not wait so long unless it is about that, or it would not notice a loss.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// One connection, as one device of a user.
 pub struct Client {
     user: String,
     socket: WebSocketStream<TcpStream>,
+    patience: Duration,
     /// Frames that came while an answer was waited for; they are next in line.
     set_aside: VecDeque<String>,
 }
 
 impl Client {
     /// Opens the WebSocket and sends nothing.
-    pub async fn open(server: &Server) -> Client {
+    pub async fn open(place: &impl Place) -> Client {
+        Client::open_at(place.node_for(None)).await
+    }
+
+    async fn open_at(node: &Node) -> Client {
         let opening = async {
-            let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
+            let stream = TcpStream::connect(("127.0.0.1", node.port())).await?;
             stream.set_nodelay(true)?;
-            client_async(server.ws_url(), stream).await
+            client_async(node.ws_url(), stream).await
         };
         let (socket, _) = within("the WebSocket upgrade", opening)
             .await
@@ -32,13 +43,16 @@ impl Client {
         Client {
             user: String::new(),
             socket,
+            patience: PATIENCE,
             set_aside: VecDeque::new(),
         }
     }
 
     /// Opens the WebSocket and connects as `user`, whose answer must be the very first frame.
-    pub async fn connect(server: &Server, user: &str) -> Client {
-        let mut client = Client::open(server).await;
+    ///
+    /// A server has the two sides of a conversation, and the devices of one user, on different nodes.
+    pub async fn connect(place: &impl Place, user: &str) -> Client {
+        let mut client = Client::open_at(place.node_for(Some(user))).await;
         client.connect_as(user).await;
         client
     }
@@ -48,6 +62,11 @@ impl Client {
         user.clone_into(&mut self.user);
         self.send(frames::connect(user)).await;
         assert_eq!(self.next_text().await, frames::connected_text(user));
+    }
+
+    /// Waits so long for a frame from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// The user this client connected as.
@@ -283,7 +302,7 @@ impl Client {
     /// The next WebSocket message of any kind. A ping is answered by the library as it is read.
     async fn read_message(&mut self, what: &str) -> Message {
         let what = format!("{what} for {:?}", self.user);
-        match within(&what, self.socket.next()).await {
+        match within_time(self.patience, &what, self.socket.next()).await {
             Some(Ok(message)) => message,
             Some(Err(error)) => panic!("waiting for {what}, the connection broke: {error}"),
             None => panic!("waiting for {what}, the connection ended"),

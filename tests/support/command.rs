@@ -56,6 +56,18 @@ pub fn shielded(mut command: Command) -> Command {
     command
 }
 
+/// Sends a signal by its name to the process of this ID.
+pub fn signal(process: u32, name: &str) {
+    let process = process.to_string();
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &process])
+        .status();
+    assert!(
+        status.expect("kill can be run").success(),
+        "kill -{name} {process} failed"
+    );
+}
+
 fn run_to_end(mut command: Command) -> Ended {
     // In a directory of its own, since the default database is a file in the present one.
     let directory = tempfile::tempdir().expect("a temporary directory can be made");

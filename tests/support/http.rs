@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Server, within};
+use super::{Place, within};
 
 /// What the server answered to an HTTP request.
 #[derive(Debug)]
@@ -17,10 +17,15 @@ pub struct Response {
 }
 
 /// `GET path`, with the Host header that belongs to the server's address.
-pub async fn get(server: &Server, path: &str) -> Response {
-    let host = format!("127.0.0.1:{}", server.port());
-    request(
-        server,
+pub async fn get(place: &impl Place, path: &str) -> Response {
+    get_at(place.any_node().port(), path).await
+}
+
+/// [`get`], from whoever listens on this port of 127.0.0.1.
+pub async fn get_at(port: u16, path: &str) -> Response {
+    let host = format!("127.0.0.1:{port}");
+    request_at(
+        port,
         &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
     )
     .await
@@ -29,15 +34,15 @@ pub async fn get(server: &Server, path: &str) -> Response {
 /// `GET /ws` as a WebSocket upgrade with a Host header of the caller's choice.
 ///
 /// Only good for upgrades that are refused: it reads until the server closes the connection.
-pub async fn upgrade_with_host(server: &Server, host: &str) -> Response {
-    upgrade_from(server, host, None).await
+pub async fn upgrade_with_host(place: &impl Place, host: &str) -> Response {
+    upgrade_from(place, host, None).await
 }
 
 /// [`upgrade_with_host`], asked by a page of this origin where there is one, as browsers say.
-pub async fn upgrade_from(server: &Server, host: &str, origin: Option<&str>) -> Response {
+pub async fn upgrade_from(place: &impl Place, host: &str, origin: Option<&str>) -> Response {
     let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
     request(
-        server,
+        place,
         &format!(
             "GET /ws HTTP/1.1\r\nHost: {host}\r\n{origin}Connection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -47,13 +52,14 @@ pub async fn upgrade_from(server: &Server, host: &str, origin: Option<&str>) -> 
 }
 
 /// Writes `request` as it is, and reads one response: up to its `Content-Length`, or to the end.
-pub async fn request(server: &Server, request: &str) -> Response {
-    let mut stream = within(
-        "a TCP connection",
-        TcpStream::connect(("127.0.0.1", server.port())),
-    )
-    .await
-    .expect("the server takes TCP connections");
+pub async fn request(place: &impl Place, request: &str) -> Response {
+    request_at(place.any_node().port(), request).await
+}
+
+async fn request_at(port: u16, request: &str) -> Response {
+    let mut stream = within("a TCP connection", TcpStream::connect(("127.0.0.1", port)))
+        .await
+        .expect("the server takes TCP connections");
     stream
         .write_all(request.as_bytes())
         .await

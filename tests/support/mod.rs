@@ -1,4 +1,4 @@
-//! What every test binary needs: the real server as a child process, and clients for it.
+//! What every test binary needs: the real server as a child process, clients for it, and what it stands on.
 //!
 //! A test binary takes it in with
 //!
@@ -17,8 +17,18 @@
 
 pub mod client;
 pub mod command;
+pub mod database;
 pub mod frames;
 pub mod http;
+pub mod leash;
+pub mod mode;
+pub mod nats;
+pub mod node;
+pub mod place;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+pub mod proxy;
 pub mod raw;
 pub mod server;
 
@@ -26,6 +36,13 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use client::Client;
+pub use database::Database;
+pub use mode::{Mode, only_on};
+pub use nats::Nats;
+pub use node::Node;
+pub use place::Place;
+pub use postgres::Postgres;
+pub use proxy::Proxy;
 pub use raw::RawClient;
 pub use server::Server;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::{Server, frames, within};
+use super::node::Node;
+use super::{Place, frames, within};
 
 /// Opcode of a continuation frame.
 pub const CONTINUATION: u8 = 0x0;
@@ -35,28 +36,41 @@ pub struct RawClient {
 
 impl RawClient {
     /// Connects and upgrades, and sends no frame.
-    pub async fn open(server: &Server) -> RawClient {
-        RawClient::open_with_receive_buffer(server, None).await
+    pub async fn open(place: &impl Place) -> RawClient {
+        RawClient::open_at(place.node_for(None), None).await
     }
 
     /// [`RawClient::open`], and connects as `user`.
-    pub async fn connect(server: &Server, user: &str) -> RawClient {
-        let mut client = RawClient::open(server).await;
-        client.send_text(&frames::connect(user).to_string()).await;
-        assert_eq!(client.next_text().await, frames::connected_text(user));
-        client
+    pub async fn connect(place: &impl Place, user: &str) -> RawClient {
+        let client = RawClient::open_at(place.node_for(Some(user)), None).await;
+        client.connected_as(user).await
     }
 
     /// [`RawClient::open`] with a receive buffer of so many bytes in the kernel (which doubles it): a
     /// small one makes a client that does not read hold up the server sooner.
-    pub async fn open_with_receive_buffer(server: &Server, bytes: Option<u32>) -> RawClient {
+    pub async fn open_with_receive_buffer(place: &impl Place, bytes: Option<u32>) -> RawClient {
+        RawClient::open_at(place.node_for(None), bytes).await
+    }
+
+    /// [`RawClient::open_with_receive_buffer`], and connects as `user`.
+    pub async fn connect_with_receive_buffer(
+        place: &impl Place,
+        user: &str,
+        bytes: u32,
+    ) -> RawClient {
+        let client = RawClient::open_at(place.node_for(Some(user)), Some(bytes)).await;
+        client.connected_as(user).await
+    }
+
+    async fn open_at(node: &Node, receive_buffer: Option<u32>) -> RawClient {
         let socket = TcpSocket::new_v4().expect("a socket can be made");
-        if let Some(bytes) = bytes {
+        if let Some(bytes) = receive_buffer {
             socket
                 .set_recv_buffer_size(bytes)
                 .expect("the receive buffer can be set");
         }
-        let address = ([127, 0, 0, 1], server.port()).into();
+        let port = node.port();
+        let address = ([127, 0, 0, 1], port).into();
         let stream = within("a TCP connection", socket.connect(address)).await;
         let stream = stream.expect("the server takes TCP connections");
         stream.set_nodelay(true).expect("nodelay can be set");
@@ -64,8 +78,14 @@ impl RawClient {
             stream,
             unread: Vec::new(),
         };
-        client.upgrade(server.port()).await;
+        client.upgrade(port).await;
         client
+    }
+
+    async fn connected_as(mut self, user: &str) -> RawClient {
+        self.send_text(&frames::connect(user).to_string()).await;
+        assert_eq!(self.next_text().await, frames::connected_text(user));
+        self
     }
 
     async fn upgrade(&mut self, port: u16) {

@@ -1,14 +1,17 @@
 //! Group commit: one batch in flight, and all that arrives meanwhile is the next one.
 //!
-//! A batch is sent off when the mailbox is drained. There is no timer. Alone, a message goes to the store at once; under load, batches grow by
-//! themselves to what one sync can carry.
+//! A batch is sent off when the mailbox is drained. There is no timer. Alone, a message goes to the
+//! store at once; under load, batches grow by themselves to what one sync can carry. SQLite has one
+//! lane; PostgreSQL several, whose batches lock the users they concern.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 use bytestring::ByteString;
 
-use super::{ChatServer, unavailable};
+use super::device::Device;
+use super::{ChatServer, Turn, unavailable};
 use crate::actors::db_executor::WriteBatch;
 use crate::chat::{ConnectionId, Permit, Start};
 use crate::protocol::{Action, MessageId, Refusal, UserId, render};
@@ -56,37 +59,50 @@ pub enum Job {
     Unasked,
 }
 
-/// The batch that is being put together, and whether one is in flight.
-#[derive(Default)]
-pub struct Batcher {
+/// A writing lane: one batch in flight, and the next one that is being put together. What a device
+/// asks goes through one lane while anything it asked is unanswered, so that answers keep their order.
+pub struct Lane {
+    writer: Recipient<WriteBatch>,
     next: VecDeque<(Job, Option<Write>)>,
-    in_flight: bool,
-    /// The ChatServer has told itself to write.
-    notified: bool,
+    in_flight: Option<Flight>,
 }
 
-impl Batcher {
-    pub fn push(&mut self, job: Job, write: Option<Write>) {
-        self.next.push_back((job, write));
-    }
+/// A batch on its way to the store.
+struct Flight {
+    /// What to do with each outcome, and whether it has one: a refusal writes nothing. Empty where
+    /// the lane was given up.
+    jobs: Vec<(Job, bool)>,
+    since: Instant,
+    /// The store has taken too long: whoever waited was told so.
+    given_up: bool,
+}
 
-    /// Whether the ChatServer must tell itself to write: not while a batch is in flight, since its
-    /// return is as good.
-    pub fn wants_notice(&mut self) -> bool {
-        !self.in_flight && !std::mem::replace(&mut self.notified, true)
-    }
-
-    pub fn noticed(&mut self) {
-        self.notified = false;
+impl Lane {
+    pub fn new(writer: Recipient<WriteBatch>) -> Self {
+        Self {
+            writer,
+            next: VecDeque::new(),
+            in_flight: None,
+        }
     }
 
     pub fn is_idle(&self) -> bool {
-        self.next.is_empty() && !self.in_flight
+        self.next.is_empty() && self.in_flight.is_none()
+    }
+
+    /// The messages of this connection in the batch in flight.
+    pub fn storing(&self, of: ConnectionId) -> Vec<MessageId> {
+        let jobs = self.in_flight.iter().flat_map(|flight| &flight.jobs);
+        jobs.filter_map(|(job, _)| match job {
+            Job::Message { connection, id, .. } if *connection == of => Some(*id),
+            _ => None,
+        })
+        .collect()
     }
 
     /// The next batch, unless one is in flight or there is nothing to do.
     fn take(&mut self) -> Option<Batch> {
-        if self.in_flight || self.next.is_empty() {
+        if self.in_flight.is_some() || self.next.is_empty() {
             return None;
         }
         let mut bytes = 0;
@@ -107,60 +123,118 @@ impl Batcher {
             jobs.push((job, write.is_some()));
             writes.extend(write);
         }
-        self.in_flight = true;
         Some(Batch { jobs, writes })
+    }
+
+    /// The jobs of a lane whose store has not answered for so long: of the batch in flight, and of
+    /// those that wait behind it.
+    fn give_up(&mut self, patience: Duration) -> Vec<Job> {
+        let Some(flight) = self.in_flight.as_mut() else {
+            return Vec::new();
+        };
+        if flight.since.elapsed() < patience {
+            return Vec::new();
+        }
+        flight.given_up = true;
+        let jobs = std::mem::take(&mut flight.jobs).into_iter();
+        let waiting = self.next.drain(..).map(|(job, _)| job);
+        jobs.map(|(job, _)| job).chain(waiting).collect()
     }
 }
 
-/// A batch on its way to the store.
+/// What a lane does next.
 struct Batch {
-    /// What to do with each outcome, and whether it has one: a refusal writes nothing.
     jobs: Vec<(Job, bool)>,
     writes: Vec<Write>,
 }
 
 impl ChatServer {
-    /// Sends the next batch to the store, where none is in flight.
-    pub(super) fn write_next(&mut self, ctx: &mut Context<Self>) {
-        if let Some(refusals) = self.send_next(ctx) {
-            self.committed(refusals, Ok(Vec::new()), ctx);
+    pub(super) fn enqueue(
+        &mut self,
+        lane: usize,
+        job: Job,
+        write: Option<Write>,
+        ctx: &mut Context<Self>,
+    ) {
+        let lane = &mut self.lanes[lane];
+        lane.next.push_back((job, write));
+        // While a batch is in flight, its return is as good as a notice.
+        if lane.in_flight.is_none() && !std::mem::replace(&mut self.noticed, true) {
+            ctx.notify(Turn);
         }
     }
 
-    /// Sends the next batch, or returns it where it writes nothing: refusals alone, which are to be
-    /// settled after whatever came before them.
-    fn send_next(&mut self, ctx: &mut Context<Self>) -> Option<Vec<(Job, bool)>> {
-        let Batch { jobs, writes } = self.batcher.take()?;
+    /// Sends off whatever waits in a lane with nothing in flight.
+    pub(super) fn write_next(&mut self, ctx: &mut Context<Self>) {
+        for lane in 0..self.lanes.len() {
+            if let Some(refusals) = self.send_next(lane, ctx) {
+                self.settle_all(lane, refusals, Ok(Vec::new()), ctx);
+            }
+        }
+    }
+
+    /// Sends a lane's next batch, or returns it where it writes nothing: refusals alone, which are to
+    /// be settled after whatever came before them.
+    fn send_next(&mut self, number: usize, ctx: &mut Context<Self>) -> Option<Vec<(Job, bool)>> {
+        let lane = &mut self.lanes[number];
+        let Batch { jobs, writes } = lane.take()?;
         if writes.is_empty() {
             return Some(jobs);
         }
+        lane.in_flight = Some(Flight {
+            jobs,
+            since: Instant::now(),
+            given_up: false,
+        });
+        self.store_state.sent(number);
         let probes = writes.iter().any(|write| matches!(write, Write::Probe));
-        self.store_state.sent();
         // The future lives in this actor: dropping it would cancel the batch silently.
-        let committed = self.writer.send(WriteBatch(writes)).into_actor(self);
+        let committed = lane.writer.send(WriteBatch(writes)).into_actor(self);
         ctx.spawn(committed.map(move |result, this, ctx| {
             let result = result.unwrap_or(Err(StoreError::Gone));
-            this.store_state.returned();
+            this.store_state.returned(number);
             if result
                 .as_ref()
                 .is_ok_and(|outcomes| probes || wrote(outcomes))
             {
-                this.store_state.works();
+                this.store_state.works(number);
             }
-            this.committed(jobs, result, ctx);
+            this.returned(number, result, ctx);
         }));
         None
     }
 
-    fn committed(
+    /// A batch came back from the store.
+    fn returned(
         &mut self,
+        lane: usize,
+        result: Result<Vec<Outcome>, StoreError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(flight) = self.lanes[lane].in_flight.take() else {
+            return;
+        };
+        // What failed, or was given up, may have been committed all the same.
+        if result.is_err() || flight.given_up {
+            self.comparing.doubt();
+        }
+        // The store works on the next batch while this one is routed.
+        let refusals = self.send_next(lane, ctx);
+        self.settle_all(lane, flight.jobs, result, ctx);
+        if let Some(refusals) = refusals {
+            self.settle_all(lane, refusals, Ok(Vec::new()), ctx);
+        }
+        self.finish_if_idle();
+    }
+
+    /// Answers for a batch: each job with its outcome, or all of them with the failure.
+    fn settle_all(
+        &mut self,
+        lane: usize,
         jobs: Vec<(Job, bool)>,
         result: Result<Vec<Outcome>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        self.batcher.in_flight = false;
-        // The store works on the next batch while this one is routed.
-        let refusals = self.send_next(ctx);
         match result {
             Ok(outcomes) => {
                 let mut outcomes = outcomes.into_iter();
@@ -170,18 +244,25 @@ impl ChatServer {
                 }
             }
             Err(error) => {
-                self.store_state.failed(&error);
-                log::debug!("a batch of {} failed: {error}", jobs.len());
+                self.store_state.failed(lane, &error);
+                log::debug!("a batch of {} in lane {lane} failed: {error}", jobs.len());
                 for (job, _) in jobs {
-                    self.fail(job);
+                    self.fail(job, ctx);
                 }
             }
         }
         self.flush(ctx);
-        if let Some(refusals) = refusals {
-            return self.committed(refusals, Ok(Vec::new()), ctx);
+    }
+
+    /// Tells those who wait for a store that does not answer; nobody is left without an answer
+    /// because of it, and the lane goes on when the store does.
+    pub(super) fn give_up_on_stuck_lanes(&mut self, ctx: &mut Context<Self>) {
+        for lane in 0..self.lanes.len() {
+            for job in self.lanes[lane].give_up(self.patience) {
+                self.fail(job, ctx);
+            }
         }
-        self.finish_if_idle();
+        self.flush(ctx);
     }
 
     fn settle(&mut self, job: Job, outcome: Outcome, ctx: &mut Context<Self>) {
@@ -248,7 +329,7 @@ impl ChatServer {
     }
 
     /// The transaction failed: the outcome of every write in it is unknown.
-    fn fail(&mut self, job: Job) {
+    fn fail(&mut self, job: Job, ctx: &mut Context<Self>) {
         let refusal = unavailable();
         match job {
             Job::Connect { connection } => {
@@ -261,7 +342,10 @@ impl ChatServer {
                         super::Request::Refused(own) => own,
                         _ => unavailable().on(Action::GetIds),
                     };
-                    self.refuse(ask.connection, &refusal);
+                    // An earlier request of the same device may still be in its lane.
+                    if let Some(lane) = self.devices.get(&ask.connection).map(Device::lane) {
+                        self.enqueue_refused(lane, ask.connection, refusal, ctx);
+                    }
                 }
             }
             Job::Grant { connection, .. } => {

@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::ChatServer;
+use super::batching::Lane;
 use crate::actors::db_executor::{FetchPart, Part};
 use crate::actors::flow::Room;
 use crate::chat::{ConnectionId, Want};
@@ -104,36 +105,45 @@ impl ChatServer {
         let Some(device) = self.devices.get_mut(&connection) else {
             return; // gone meanwhile
         };
+        let lane = &self.lanes[device.lane()];
         let Some(cursor) = device.cursor.as_mut() else {
             return;
         };
-        let part = match result {
+        let mut part = match result {
             Ok(part) => part,
             Err(error) => {
-                log::error!("reading a backlog failed, again in a second: {error}");
+                log::debug!("reading a backlog failed, again in a second: {error}");
                 cursor.failed();
                 self.catching_up.later.insert(connection);
                 return;
             }
         };
-        cursor.fetched(part.upto, part.complete);
-        for entry in part.entries {
-            let own = entry.origin == connection;
-            if let Some(message) = entry.message
-                && (!own || entry.to_origin)
-            {
-                device.put(message);
-            }
-            if let Some(status) = entry.status
-                && !own
-            {
-                device.put(status);
-            }
-            if entry.receipt {
-                device.receipt(entry.seq);
-            }
+        let held = first_unanswered(&part, lane, connection);
+        if held.is_some_and(|place| !part.cut_at(place)) {
+            return cursor.failed();
+        }
+        if !cursor.fetched(part.upto, part.complete) {
+            self.catching_up.later.insert(connection);
+        }
+        for delivery in &part.entries {
+            device.deliver(connection, delivery);
         }
         device.flush();
-        self.catch_up(connection, ctx);
+        if held.is_none() {
+            self.catch_up(connection, ctx);
+        }
     }
+}
+
+/// The place of the first message in a part that this connection sent and has no answer to: the store
+/// is ahead of a batch that is on its way back from it. That the message was read must not reach the
+/// device before the answer that it was stored, which comes back to what is held.
+fn first_unanswered(part: &Part, lane: &Lane, connection: ConnectionId) -> Option<usize> {
+    if part.own.is_empty() {
+        return None;
+    }
+    let storing = lane.storing(connection);
+    let mut own = part.own.iter();
+    let first = own.find(|(_, message)| storing.contains(message));
+    first.map(|(place, _)| *place)
 }

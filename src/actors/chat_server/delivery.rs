@@ -4,9 +4,8 @@ use bytestring::ByteString;
 
 use super::ChatServer;
 use super::device::Device;
-use crate::actors::session::Kick;
-use crate::chat::{ConnectionId, Cursor, Start};
-use crate::protocol::{Action, CloseCode, ErrorCode, MessageId, Refusal, UserId, render};
+use crate::chat::{ConnectionId, Cursor, NO_CONNECTION, Start};
+use crate::protocol::{Action, CloseCode, Delivery, ErrorCode, MessageId, Refusal, UserId, render};
 use crate::store::{Outcome, Refused};
 
 impl ChatServer {
@@ -43,12 +42,12 @@ impl ChatServer {
         };
         device.cursor = Some(Cursor::new(start));
         let user = device.user.clone();
+        // What was committed after the store was asked may have been announced before it answered.
+        self.presence.announce(&user, start.head);
+        device.knows_of(self.presence.newest(&user));
         self.answer_connect(connection, None);
-        if let Some(oldest) = self.routes.attach(&user, connection)
-            && let Some(mut device) = self.devices.remove(&oldest)
-        {
-            device.flush();
-            device.session.do_send(Kick(CloseCode::Replaced));
+        if let Some(oldest) = self.routes.attach(&user, connection) {
+            self.kick(oldest, CloseCode::Replaced);
         }
         self.touch(connection);
     }
@@ -69,9 +68,26 @@ impl ChatServer {
                 recipient_seq,
             } => {
                 let ack = status(1);
-                self.offer_to_sender(connection, from, sender_seq, from == to, &frame, &ack);
+                let to_sender = Delivery {
+                    seq: sender_seq,
+                    origin: connection,
+                    message: Some(frame.clone()),
+                    to_origin: from == to,
+                    status: Some(ack.clone()),
+                    receipt: false,
+                };
+                self.tell(from, &to_sender);
+                self.answer(connection, Some(ack));
                 if from != to {
-                    self.offer(to, recipient_seq, |_, device| device.put(frame.clone()));
+                    let to_recipient = Delivery {
+                        seq: recipient_seq,
+                        origin: connection,
+                        message: Some(frame),
+                        to_origin: false,
+                        status: None,
+                        receipt: false,
+                    };
+                    self.tell(to, &to_recipient);
                 }
             }
             Outcome::Known { status: known } => self.answer(connection, Some(status(known))),
@@ -82,42 +98,40 @@ impl ChatServer {
         }
     }
 
-    /// The sender's devices: the sending one gets its answer (after the frame, where it is to
-    /// oneself), the others the frame and then the status.
-    fn offer_to_sender(
-        &mut self,
-        origin: ConnectionId,
-        sender: &UserId,
-        seq: i64,
-        to_oneself: bool,
-        frame: &ByteString,
-        ack: &ByteString,
-    ) {
-        self.offer(sender, seq, |connection, device| {
-            let own = connection == origin;
-            if !own || to_oneself {
-                device.put(frame.clone());
-            }
-            if !own {
-                device.put(ack.clone());
-            }
-        });
-        self.answer(origin, Some(ack.clone()));
+    /// A number of a user's timeline was committed here: all their devices hear of it, on whatever
+    /// node.
+    fn tell(&mut self, user: &UserId, delivery: &Delivery) {
+        self.offer(user, delivery);
+        self.bus.publish(user, delivery);
     }
 
-    /// Offers a number of a user's timeline to each of their devices; those that take it now get
-    /// what `put` puts, the others will read it from the store.
-    fn offer(&mut self, user: &UserId, seq: i64, mut put: impl FnMut(ConnectionId, &mut Device)) {
+    /// Offers a number of a user's timeline to each of their devices on this node; those that take
+    /// it now get its frames, the others will read it from the store.
+    pub(super) fn offer(&mut self, user: &UserId, delivery: &Delivery) {
+        self.presence.announce(user, delivery.seq);
         for connection in self.routes.of(user) {
             let Some(device) = self.devices.get_mut(connection) else {
                 continue;
             };
-            if device.offer(seq) {
-                put(*connection, device);
+            if device.offer(delivery.seq) {
+                device.deliver(*connection, delivery);
             }
             // Flushed even where it took nothing: a device that fell behind starts to catch up.
             if device.list() {
                 self.touched.push(*connection);
+            }
+        }
+    }
+
+    /// Shows a user's devices on this node a number that is known to be committed.
+    pub(super) fn know_of(&mut self, user: &UserId, seq: i64) {
+        self.presence.announce(user, seq);
+        for connection in self.routes.of(user) {
+            if let Some(device) = self.devices.get_mut(connection) {
+                device.knows_of(seq);
+                if device.needs_read() && device.list() {
+                    self.touched.push(*connection);
+                }
             }
         }
     }
@@ -137,16 +151,23 @@ impl ChatServer {
                 reader_seq,
             } => {
                 let frame = render::status(reader.as_str(), sender.as_str(), message, 2);
-                self.offer(sender, sender_seq, |_, device| {
-                    device.put(frame.clone());
-                    device.receipt(sender_seq);
-                });
+                let to_sender = Delivery {
+                    seq: sender_seq,
+                    origin: NO_CONNECTION,
+                    message: None,
+                    to_origin: false,
+                    status: Some(frame),
+                    receipt: true,
+                };
+                self.tell(sender, &to_sender);
                 if reader != sender {
-                    self.offer(reader, reader_seq, |other, device| {
-                        if other != connection {
-                            device.put(frame.clone());
-                        }
-                    });
+                    let to_reader = Delivery {
+                        seq: reader_seq,
+                        origin: connection,
+                        receipt: false,
+                        ..to_sender
+                    };
+                    self.tell(reader, &to_reader);
                 }
                 self.answer(connection, None);
             }

@@ -8,8 +8,8 @@ use bytestring::ByteString;
 use super::Push;
 use crate::actors::flow::{Flow, Room};
 use crate::actors::session::Session;
-use crate::chat::{Cursor, Verdict};
-use crate::protocol::UserId;
+use crate::chat::{ConnectionId, Cursor, Verdict};
+use crate::protocol::{Delivery, UserId};
 
 /// A device: where its frames go, and how far it is.
 pub struct Device {
@@ -18,6 +18,10 @@ pub struct Device {
     flow: Arc<Flow>,
     /// `None` until the store has said where it starts.
     pub cursor: Option<Cursor>,
+    /// The writing lane of what it asked, while any of that is unanswered.
+    lane: usize,
+    /// How much of what it asked is unanswered.
+    owed: usize,
     /// What the next push will carry.
     outgoing: Push,
     /// Whether the device is among those to flush.
@@ -31,6 +35,8 @@ impl Device {
             session,
             flow,
             cursor: None,
+            lane: 0,
+            owed: 0,
             outgoing: Push::default(),
             listed: false,
         }
@@ -41,6 +47,21 @@ impl Device {
         !std::mem::replace(&mut self.listed, true)
     }
 
+    /// Takes a request, for which this lane would do. Returns the lane it must go through: while
+    /// another is unanswered, the same, so that none overtakes another.
+    pub fn asks(&mut self, lane: usize) -> usize {
+        if self.owed == 0 {
+            self.lane = lane;
+        }
+        self.owed += 1;
+        self.lane
+    }
+
+    /// The lane of what it asked last.
+    pub fn lane(&self) -> usize {
+        self.lane
+    }
+
     /// Puts a frame into the next push.
     pub fn put(&mut self, frame: ByteString) {
         self.outgoing.put(frame);
@@ -48,12 +69,18 @@ impl Device {
 
     /// One request is answered by the next push, with a frame or without.
     pub fn answered(&mut self) {
+        self.owed = self.owed.saturating_sub(1);
         self.outgoing.answered += 1;
     }
 
-    /// The next push tells of a receipt with this number.
-    pub fn receipt(&mut self, seq: i64) {
-        self.outgoing.receipts_upto = self.outgoing.receipts_upto.max(seq);
+    /// Puts what a number of the timeline means for this connection into the next push.
+    pub fn deliver(&mut self, connection: ConnectionId, delivery: &Delivery) {
+        for frame in delivery.frames_for(connection) {
+            self.outgoing.put(frame.clone());
+        }
+        if delivery.receipt {
+            self.outgoing.receipts_upto = self.outgoing.receipts_upto.max(delivery.seq);
+        }
     }
 
     /// Whether a number that was just committed goes out now.
@@ -61,6 +88,13 @@ impl Device {
         let room = self.flow.has_room(self.outgoing.bytes());
         let cursor = self.cursor.as_mut();
         cursor.is_some_and(|cursor| cursor.offer(seq, room) == Verdict::Deliver)
+    }
+
+    /// A number is known to be committed: where the device does not have it, it will be read.
+    pub fn knows_of(&mut self, seq: i64) {
+        if let Some(cursor) = self.cursor.as_mut() {
+            cursor.offer(seq, false);
+        }
     }
 
     /// Whether the device is behind and nothing is being read for it.

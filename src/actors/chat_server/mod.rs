@@ -2,73 +2,112 @@
 //! read receipts.
 //!
 //! What must be written waits in `batching` while the batch before is in flight; what was
-//! committed is routed in `delivery`; devices that are behind are served in `catch_up`. No
-//! handler blocks.
+//! committed, here or on another node, is routed in `delivery`; devices that are behind are served in
+//! `catch_up`. `presence` knows who is here and listens to the bus; `comparing` finds out what
+//! nobody announced. No handler blocks.
 
 mod batching;
 mod catch_up;
+mod comparing;
 mod delivery;
 mod device;
 mod messages;
+mod presence;
 mod store_state;
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseActFuture,
-    WrapFuture,
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient,
+    ResponseActFuture, WrapFuture,
 };
 use tokio::sync::oneshot;
 
 pub use messages::{Ask, Connect, Disconnect, Finish, Request, Resume, Told};
 pub use store_state::StoreState;
 
-use super::db_executor::{FetchPart, WriteBatch};
+use super::db_executor::{DbExecutor, FetchHeads, FetchPart, WriteBatch};
 use super::session::{ConnectAnswer, Push};
+use crate::bus::{Bus, Events};
 use crate::chat::{ConnectionId, IdAllocator, Routes};
 use crate::protocol::{Action, ErrorCode, Refusal, UserId, render};
 use crate::store::Write;
-use batching::{Batcher, Job};
+use batching::{Job, Lane};
+use comparing::Comparing;
 use device::Device;
+use presence::Presence;
 
 /// How often a failing store is asked again, and reads that failed are repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub struct ChatServer {
-    writer: Recipient<WriteBatch>,
+    lanes: Vec<Lane>,
     reader: Recipient<FetchPart>,
+    heads: Recipient<FetchHeads>,
     store_state: StoreState,
+    patience: Duration,
+    is_shared: bool,
+    bus: Arc<dyn Bus>,
+    /// Taken when the actor starts.
+    events: Option<Events>,
+    presence: Presence,
+    comparing: Comparing,
     routes: Routes,
     devices: HashMap<ConnectionId, Device>,
     ids: IdAllocator,
     /// Takers of IDs that wait for a lease, in order, and refusals that must not overtake them.
     waiting: VecDeque<Ask>,
-    batcher: Batcher,
+    /// It has told itself to take its [`Turn`].
+    noticed: bool,
     catching_up: catch_up::Line,
     /// Devices with something to push when the present batch is dealt with.
     touched: Vec<ConnectionId>,
     finishing: Option<oneshot::Sender<()>>,
 }
 
+/// What a [`ChatServer`] works with.
+pub struct Parts {
+    /// The writing lanes.
+    pub writers: Vec<Recipient<WriteBatch>>,
+    /// The reading lanes.
+    pub readers: Addr<DbExecutor>,
+    /// What the health check looks at; for as many lanes.
+    pub store_state: StoreState,
+    /// A store that answers a batch later than this is given up on until it does.
+    pub patience: Duration,
+    /// Whether other nodes use the same store.
+    pub is_shared: bool,
+    /// The way to other nodes.
+    pub bus: Arc<dyn Bus>,
+    /// What comes from there.
+    pub events: Events,
+    /// Devices of a user.
+    pub devices_max: usize,
+}
+
 impl ChatServer {
-    /// A ChatServer over these lanes, with so many devices for each user.
-    pub fn new(
-        writer: Recipient<WriteBatch>,
-        reader: Recipient<FetchPart>,
-        store_state: StoreState,
-        devices_max: usize,
-    ) -> Self {
+    /// A ChatServer over these parts.
+    pub fn new(parts: Parts) -> Self {
         Self {
-            writer,
-            reader,
-            store_state,
-            routes: Routes::new(devices_max),
+            lanes: parts.writers.into_iter().map(Lane::new).collect(),
+            reader: parts.readers.clone().recipient(),
+            heads: parts.readers.recipient(),
+            store_state: parts.store_state,
+            patience: parts.patience,
+            is_shared: parts.is_shared,
+            bus: parts.bus,
+            events: Some(parts.events),
+            presence: Presence::default(),
+            comparing: Comparing::default(),
+            routes: Routes::new(parts.devices_max),
             devices: HashMap::new(),
             ids: IdAllocator::default(),
             waiting: VecDeque::new(),
-            batcher: Batcher::default(),
+            noticed: false,
             catching_up: catch_up::Line::default(),
             touched: Vec::new(),
             finishing: None,
@@ -82,24 +121,18 @@ impl ChatServer {
             .map(|device| device.user.clone())
     }
 
-    fn enqueue(&mut self, job: Job, write: Option<Write>, ctx: &mut Context<Self>) {
-        self.batcher.push(job, write);
-        if self.batcher.wants_notice() {
-            ctx.notify(WriteNext);
-        }
-    }
-
     /// Serves those that wait for IDs, as far as there are any, and leases more in time.
     fn hand_out_ids(&mut self, ctx: &mut Context<Self>) {
         while let Some(ask) = self.waiting.pop_front() {
             let connection = ask.connection;
-            if let Request::Refused(refusal) = ask.request {
-                self.enqueue_refused(connection, refusal, ctx);
-                continue;
-            }
-            let Some(user) = self.user_of(connection) else {
+            let Some(device) = self.devices.get(&connection) else {
                 continue; // gone meanwhile
             };
+            let (user, lane) = (device.user.clone(), device.lane());
+            if let Request::Refused(refusal) = ask.request {
+                self.enqueue_refused(lane, connection, refusal, ctx);
+                continue;
+            }
             let Some(first) = self.ids.take() else {
                 self.waiting.push_front(ask);
                 break;
@@ -110,18 +143,25 @@ impl ChatServer {
                 first,
                 _permit: ask.permit,
             };
-            self.enqueue(job, Some(Write::Grant(user, first)), ctx);
+            self.enqueue(lane, job, Some(Write::Grant(user, first)), ctx);
         }
         if let Some(count) = self.ids.wants(self.waiting.len()) {
-            self.enqueue(Job::Lease { count }, Some(Write::Lease(count)), ctx);
+            self.enqueue(0, Job::Lease { count }, Some(Write::Lease(count)), ctx);
         }
     }
 
     fn ask(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         let connection = ask.connection;
-        let Some(user) = self.user_of(connection) else {
+        let Some(device) = self.devices.get_mut(&connection) else {
             return; // gone meanwhile: there is nobody to answer
         };
+        let user = device.user.clone();
+        let partner = match &ask.request {
+            Request::Send(message, _) => &message.to,
+            Request::Read { sender, .. } => sender,
+            Request::GetIds | Request::Refused(_) => &user,
+        };
+        let lane = device.asks(lane_of(&user, partner, self.lanes.len()));
         let permit = ask.permit;
         let (job, write) = match ask.request {
             Request::GetIds => {
@@ -170,14 +210,15 @@ impl ChatServer {
                         permit,
                     });
                 }
-                return self.enqueue_refused(connection, refusal, ctx);
+                return self.enqueue_refused(lane, connection, refusal, ctx);
             }
         };
-        self.enqueue(job, write, ctx);
+        self.enqueue(lane, job, write, ctx);
     }
 
-    fn enqueue_refused(
+    pub(super) fn enqueue_refused(
         &mut self,
+        lane: usize,
         connection: ConnectionId,
         refusal: Refusal,
         ctx: &mut Context<Self>,
@@ -186,15 +227,19 @@ impl ChatServer {
             connection,
             refusal,
         };
-        self.enqueue(job, None, ctx);
+        self.enqueue(lane, job, None, ctx);
     }
 
     fn retry(&mut self, ctx: &mut Context<Self>) {
-        // One question at a time: a store that hangs is not asked ever more often.
-        if self.store_state.is_failing() && self.batcher.is_idle() {
-            self.enqueue(Job::Unasked, Some(Write::Probe), ctx);
-            self.hand_out_ids(ctx);
+        self.give_up_on_stuck_lanes(ctx);
+        for lane in 0..self.lanes.len() {
+            // One question at a time: a store that hangs is not asked ever more often.
+            if self.store_state.has_failed(lane) && self.lanes[lane].is_idle() {
+                self.enqueue(lane, Job::Unasked, Some(Write::Probe), ctx);
+                self.hand_out_ids(ctx);
+            }
         }
+        self.compare_if_in_doubt(ctx);
         self.catch_up_again(ctx);
     }
 }
@@ -205,6 +250,12 @@ impl Actor for ChatServer {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.hand_out_ids(ctx);
         ctx.run_interval(RETRY, Self::retry);
+        if let Some(events) = self.events.take() {
+            ctx.add_stream(events);
+        }
+        if self.is_shared {
+            self.compare_regularly(ctx);
+        }
     }
 }
 
@@ -218,9 +269,7 @@ impl Handler<Connect> for ChatServer {
             session,
             flow,
         } = connect;
-        let device = Device::new(user.clone(), session, flow);
-        self.devices.insert(connection, device);
-        self.enqueue(Job::Connect { connection }, Some(Write::Connect(user)), ctx);
+        self.arrive(connection, Device::new(user, session, flow), ctx);
     }
 }
 
@@ -245,7 +294,8 @@ impl Handler<Told> for ChatServer {
 
     fn handle(&mut self, Told { connection, seq }: Told, ctx: &mut Self::Context) {
         if let Some(user) = self.user_of(connection) {
-            self.enqueue(Job::Unasked, Some(Write::Told(user, seq)), ctx);
+            let lane = lane_of(&user, &user, self.lanes.len());
+            self.enqueue(lane, Job::Unasked, Some(Write::Told(user, seq)), ctx);
         }
     }
 }
@@ -254,24 +304,24 @@ impl Handler<Disconnect> for ChatServer {
     type Result = ();
 
     fn handle(&mut self, Disconnect(connection): Disconnect, _: &mut Self::Context) {
-        if let Some(device) = self.devices.remove(&connection) {
-            self.routes.detach(&device.user, connection);
-        }
+        self.remove_device(connection);
     }
 }
 
-/// To itself: the mailbox is drained, and what it held is the next batch. Sent off at the first
-/// request instead, a burst would be a batch of one and a batch of the rest.
+/// To itself: the mailbox is drained, and what it held is the next batch, and what the bus brought is
+/// pushed. Sent off at the first request instead, a burst would be a batch of one and a batch of the
+/// rest.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct WriteNext;
+struct Turn;
 
-impl Handler<WriteNext> for ChatServer {
+impl Handler<Turn> for ChatServer {
     type Result = ();
 
-    fn handle(&mut self, _: WriteNext, ctx: &mut Self::Context) {
-        self.batcher.noticed();
+    fn handle(&mut self, _: Turn, ctx: &mut Self::Context) {
+        self.noticed = false;
         self.write_next(ctx);
+        self.flush(ctx);
     }
 }
 
@@ -280,7 +330,7 @@ impl Handler<Finish> for ChatServer {
 
     fn handle(&mut self, _: Finish, ctx: &mut Self::Context) -> Self::Result {
         if let Some((from, end)) = self.ids.give_back() {
-            self.enqueue(Job::Unasked, Some(Write::GiveBack(from, end)), ctx);
+            self.enqueue(0, Job::Unasked, Some(Write::GiveBack(from, end)), ctx);
         }
         let (done, finished) = oneshot::channel();
         self.finishing = Some(done);
@@ -291,7 +341,7 @@ impl Handler<Finish> for ChatServer {
 
 impl ChatServer {
     fn finish_if_idle(&mut self) {
-        if self.batcher.is_idle()
+        if self.lanes.iter().all(Lane::is_idle)
             && let Some(done) = self.finishing.take()
         {
             let _ = done.send(());
@@ -310,9 +360,18 @@ impl ChatServer {
         let connected = refusal.is_none();
         device.session.do_send(ConnectAnswer { frame, connected });
         if !connected {
-            self.devices.remove(&connection);
+            self.remove_device(connection);
         }
     }
+}
+
+/// The lane for what these two have to do with each other: batches in different lanes that concern
+/// the same user would wait for one another.
+fn lane_of(a: &UserId, b: &UserId, lanes: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    (a.min(b), a.max(b)).hash(&mut hasher);
+    let lanes = u64::try_from(lanes.max(1)).unwrap_or(1);
+    usize::try_from(hasher.finish() % lanes).unwrap_or(0)
 }
 
 /// The refusal of a request that the store failed at.

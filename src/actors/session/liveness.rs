@@ -47,9 +47,18 @@ impl Liveness {
 impl Session {
     pub(super) fn start_liveness(&mut self, ctx: &mut Ctx) {
         let deadlines = self.shared.deadlines;
-        ctx.run_later(deadlines.connect, |this, ctx| {
-            if matches!(this.state, State::Anonymous | State::Connecting(_)) {
-                this.close(CloseCode::Idle, ctx);
+        ctx.run_later(deadlines.connect, move |this, ctx| {
+            match this.state {
+                State::Anonymous => this.close(CloseCode::Idle, ctx),
+                // A connect frame came in time: its answer is up to the server.
+                State::Connecting(_) => {
+                    ctx.run_later(deadlines.answer, |this, ctx| {
+                        if matches!(this.state, State::Anonymous | State::Connecting(_)) {
+                            this.close(CloseCode::Idle, ctx);
+                        }
+                    });
+                }
+                State::Connected(_) | State::Leaving(_) => {}
             }
         });
         ctx.run_interval(deadlines.ping, |this, ctx| {

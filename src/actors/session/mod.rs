@@ -70,6 +70,8 @@ pub struct Shared {
 pub struct Deadlines {
     /// For the connect frame.
     pub connect: Duration,
+    /// For the answer to one, at most: longer than the store is waited for.
+    pub answer: Duration,
     /// Between two pings.
     pub ping: Duration,
     /// For any byte.

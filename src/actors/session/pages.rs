@@ -23,6 +23,9 @@ const PAGE_KIB: u32 = 1024;
 /// How long a request waits for its part of the budget.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A store that does not answer for so long has failed.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The pages a session waits for.
 #[derive(Default)]
 pub struct Pages {
@@ -102,14 +105,15 @@ impl Session {
                 let text = "too many large answers are on their way to others";
                 return (None, Ok(Err(Refusal::new(ErrorCode::Busy, text))));
             };
-            let answer = readers.send(ReadPage { user, what }).await;
+            let answer = timeout(STORE_PATIENCE, readers.send(ReadPage { user, what })).await;
+            let answer = answer.unwrap_or(Ok(Err(StoreError::Gone)));
             (Some(permit), answer.unwrap_or(Err(StoreError::Gone)))
         };
         ctx.spawn(
             read.into_actor(self)
                 .map(move |(permit, answer), this, ctx| {
                     let answer = answer.unwrap_or_else(|error| {
-                        log::error!("reading a page failed: {error}");
+                        log::debug!("reading a page failed: {error}");
                         let text = "the store failed; ask again";
                         Err(Refusal::new(ErrorCode::StorageUnavailable, text))
                     });

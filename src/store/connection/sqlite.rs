@@ -1,31 +1,24 @@
-//! Connections to SQLite: how each is set up, the two pools, the migrations.
+//! SQLite: how a connection is set up, its pool, its migrations.
 
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::migration::MigrationSource;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection};
-use diesel::sqlite::SqliteConnection;
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DatabaseUrl, StoreError, StoreOptions};
+use super::{Lane, StoreError, StoreOptions, foreign, migration_failed, unknown_migration};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-pub type Pool = r2d2::Pool<ConnectionManager<SqliteConnection>>;
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// The one that writes.
-    Writing,
-    /// One of those that read.
-    Reading,
-}
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// The pool of a lane. Connections are not tested at each checkout: SQLite's do not die in the
 /// pool, and a failing statement says so itself.
-pub fn pool(options: &StoreOptions, lane: Lane) -> Result<Pool, StoreError> {
-    let DatabaseUrl::Sqlite(path) = &options.url;
+pub fn pool(
+    path: &str,
+    options: &StoreOptions,
+    lane: Lane,
+) -> Result<r2d2::Pool<ConnectionManager<SqliteConnection>>, StoreError> {
     let size = match lane {
         Lane::Writing => 1,
         Lane::Reading => options.readers.max(1),
@@ -75,27 +68,22 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Setup {
     }
 }
 
-/// Runs the migrations that are still pending.
-///
-/// A database with migrations that this build does not know belongs to a newer Yanshu and is
-/// refused rather than damaged.
+/// See [`super::migrate`].
 pub fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let failed =
-        |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Migration(error.to_string());
-    let known =
-        diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
-            .map_err(failed)?;
-    let applied = connection.applied_migrations().map_err(failed)?;
-    let foreign = applied
-        .iter()
-        .find(|version| !known.iter().any(|m| m.name().version() == **version));
-    if let Some(version) = foreign {
-        let text =
-            format!("it holds migration {version}, which this version of yanshu does not know");
-        return Err(StoreError::Migration(text));
+    let known = migrations()?;
+    let applied = connection.applied_migrations().map_err(migration_failed)?;
+    if let Some(version) = foreign(&applied, &known) {
+        return Err(unknown_migration(version));
     }
     connection
         .run_pending_migrations(MIGRATIONS)
-        .map_err(failed)?;
+        .map_err(migration_failed)?;
     Ok(())
+}
+
+/// The versions of all migrations that this build knows.
+pub fn migrations() -> Result<Vec<String>, StoreError> {
+    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(migration_failed)?;
+    let versions = known.iter().map(|m| m.name().version().to_string());
+    Ok(versions.collect())
 }

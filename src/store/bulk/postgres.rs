@@ -1,0 +1,213 @@
+//! [`Bulk`] on PostgreSQL: one statement for all rows, its columns as arrays through UNNEST.
+//!
+//! The text of each [`Statement`] is the same for any number of rows, so that it stays prepared. The
+//! transaction is at READ COMMITTED: once the users are locked, each statement sees whatever was
+//! committed by those who held the locks before.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sql_types::{BigInt, Bool, Text};
+
+use super::statement::Statement;
+use super::{Backlog, Bulk, Claim, ReceiptRow};
+use crate::store::messages::{Key, NewRow, READ, UNREAD};
+use crate::store::receipts::TO_ALL;
+use crate::store::schema::{grants, messages, users};
+use crate::store::users::UserState;
+
+impl Bulk for PgConnection {
+    fn lock_users(&mut self, logins: &[&str]) -> QueryResult<Vec<(String, UserState)>> {
+        // The rows are sorted first and locked one after another then: PostgreSQL's LockRows stands
+        // above the Sort, and a number never changes. Readers of a user's key need not wait.
+        users::table
+            .filter(users::login.eq_any(logins))
+            .order(users::id)
+            .select((
+                users::login,
+                (users::id, users::timeline, users::told, users::contacts),
+            ))
+            .for_no_key_update()
+            .load(self)
+    }
+
+    fn create_users(&mut self, logins: &[&str]) -> QueryResult<Vec<i64>> {
+        // In one order for all batches and imports, that of bytes whatever the database's own is: they
+        // wait here for others that create the same user.
+        let created: Vec<(i64, String)> = Statement::<(BigInt, Text)>::new(
+            "INSERT INTO users (login)
+             SELECT login FROM UNNEST(?) AS new (login) ORDER BY login COLLATE \"C\"
+             ON CONFLICT (login) DO NOTHING RETURNING id, login",
+        )
+        .texts(logins, |login| *login)
+        .load(self)?;
+        let created: HashMap<String, i64> =
+            created.into_iter().map(|(id, login)| (login, id)).collect();
+        let id = |login: &&str| {
+            let id = created.get(*login);
+            id.copied().ok_or(diesel::result::Error::NotFound)
+        };
+        logins.iter().map(id).collect()
+    }
+
+    fn save_users(&mut self, states: &[UserState]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "UPDATE users SET timeline = new.timeline, told = new.told, contacts = new.contacts
+             FROM UNNEST(?, ?, ?, ?) AS new (id, timeline, told, contacts)
+             WHERE users.id = new.id",
+        )
+        .numbers(states, |s| s.id)
+        .numbers(states, |s| s.timeline)
+        .numbers(states, |s| s.told)
+        .numbers(states, |s| s.contacts)
+        .execute(self)?;
+        Ok(())
+    }
+
+    fn keys(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Key)>> {
+        messages::table
+            .filter(messages::id.eq_any(ids))
+            .select((messages::id, Key::as_select()))
+            .load(self)
+    }
+
+    fn same_content(&mut self, claims: &[Claim<'_>]) -> QueryResult<Vec<bool>> {
+        let places: Vec<i64> = Statement::<BigInt>::new(
+            "SELECT claim.place FROM UNNEST(?, ?, ?) WITH ORDINALITY AS claim (id, kind, body, place)
+             JOIN messages ON messages.id = claim.id
+                 AND messages.kind = claim.kind AND messages.body = claim.body",
+        )
+        .numbers(claims, |c| c.message)
+        .small_numbers(claims, |c| c.kind)
+        .texts(claims, |c| c.text)
+        .load(self)?;
+        let same: HashSet<i64> = places.into_iter().collect();
+        Ok((1_i64..)
+            .take(claims.len())
+            .map(|place| same.contains(&place))
+            .collect())
+    }
+
+    fn backlogs(&mut self, users: &[(i64, i64)]) -> QueryResult<Vec<Backlog>> {
+        let rows: Vec<(bool, bool)> = Statement::<(Bool, Bool)>::new(
+            "SELECT EXISTS (SELECT FROM messages
+                     WHERE recipient = who.id AND status = ?),
+                 EXISTS (SELECT FROM receipts
+                     WHERE user_id = who.id AND seq > who.told AND origin = ?)
+             FROM UNNEST(?, ?) WITH ORDINALITY AS who (id, told, place) ORDER BY place",
+        )
+        .small_number(UNREAD)
+        .number(TO_ALL)
+        .numbers(users, |u| u.0)
+        .numbers(users, |u| u.1)
+        .load(self)?;
+        let backlog = |(unread, untold)| Backlog { unread, untold };
+        Ok(rows.into_iter().map(backlog).collect())
+    }
+
+    fn grants(&mut self, blocks: &[i64]) -> QueryResult<Vec<(i64, i64, i64)>> {
+        grants::table
+            .filter(grants::block.eq_any(blocks))
+            .select((grants::block, grants::user_id, grants::granted_at))
+            .load(self)
+    }
+
+    fn insert_grants(&mut self, rows: &[(i64, i64, i64)]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "INSERT INTO grants (block, user_id, granted_at) SELECT * FROM UNNEST(?, ?, ?)",
+        )
+        .numbers(rows, |r| r.0)
+        .numbers(rows, |r| r.1)
+        .numbers(rows, |r| r.2)
+        .execute(self)?;
+        Ok(())
+    }
+
+    fn insert_messages(&mut self, rows: &[NewRow<'_>]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "INSERT INTO messages (id, sender, recipient, sender_seq, recipient_seq, lo, hi, lo_seq,
+                 kind, status, origin, stored_at, sent_at, body)
+             SELECT * FROM UNNEST(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .numbers(rows, |r| r.id)
+        .numbers(rows, |r| r.sender)
+        .numbers(rows, |r| r.recipient)
+        .numbers(rows, |r| r.sender_seq)
+        .numbers(rows, |r| r.recipient_seq)
+        .numbers(rows, |r| r.lo)
+        .numbers(rows, |r| r.hi)
+        .numbers(rows, |r| r.lo_seq)
+        .small_numbers(rows, |r| r.kind)
+        .small_numbers(rows, |r| r.status)
+        .numbers(rows, |r| r.origin)
+        .numbers(rows, |r| r.stored_at)
+        .texts(rows, |r| r.sent_at)
+        .texts(rows, |r| r.body)
+        .execute(self)?;
+        Ok(())
+    }
+
+    fn mark_read(&mut self, ids: &[i64]) -> QueryResult<()> {
+        diesel::update(messages::table.filter(messages::id.eq_any(ids)))
+            .set(messages::status.eq(READ))
+            .execute(self)?;
+        Ok(())
+    }
+
+    fn insert_receipts(&mut self, rows: &[ReceiptRow]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "INSERT INTO receipts (user_id, seq, message_id, origin)
+             SELECT * FROM UNNEST(?, ?, ?, ?)",
+        )
+        .numbers(rows, |r| r.user)
+        .numbers(rows, |r| r.seq)
+        .numbers(rows, |r| r.message)
+        .numbers(rows, |r| r.origin)
+        .execute(self)?;
+        Ok(())
+    }
+
+    fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
+        let found: Vec<(i64, i64)> = Statement::<(BigInt, BigInt)>::new(
+            "SELECT contacts.owner, contacts.contact FROM UNNEST(?, ?) AS pair (owner, contact)
+             JOIN contacts ON contacts.owner = pair.owner AND contacts.contact = pair.contact",
+        )
+        .numbers(pairs, |p| p.0)
+        .numbers(pairs, |p| p.1)
+        .load(self)?;
+        Ok(found.into_iter().collect())
+    }
+
+    fn insert_contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<()> {
+        Statement::<()>::new("INSERT INTO contacts (owner, contact) SELECT * FROM UNNEST(?, ?)")
+            .numbers(pairs, |p| p.0)
+            .numbers(pairs, |p| p.1)
+            .execute(self)?;
+        Ok(())
+    }
+
+    fn name_users(&mut self, names: &[(i64, Option<&str>)]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "UPDATE users SET name = new.name FROM UNNEST(?, ?) AS new (id, name)
+             WHERE users.id = new.id",
+        )
+        .numbers(names, |n| n.0)
+        .names(names, |n| n.1)
+        .execute(self)?;
+        Ok(())
+    }
+
+    fn name_contacts(&mut self, aliases: &[((i64, i64), Option<&str>)]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "UPDATE contacts SET alias = new.alias FROM UNNEST(?, ?, ?) AS new (owner, contact, alias)
+             WHERE contacts.owner = new.owner AND contacts.contact = new.contact",
+        )
+        .numbers(aliases, |a| a.0.0)
+        .numbers(aliases, |a| a.0.1)
+        .names(aliases, |a| a.1)
+        .execute(self)?;
+        Ok(())
+    }
+}

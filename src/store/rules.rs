@@ -1,0 +1,466 @@
+//! The rules of a batch: what a resend is, whose an ID is, who may report a reading, which number of
+//! whose timeline each thing gets.
+//!
+//! Pure: [`questions`] says what has to be read, [`decide`] takes the [`Facts`] and returns what is to
+//! be written. One write of a batch sees what those before it did.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::batch::{Connected, NewMessage, Outcome, Refused, Write};
+use super::bulk::{Backlog, ReceiptRow};
+use super::contacts::Recent;
+use super::ids;
+use super::messages::{Key, NewRow, READ, UNREAD};
+use super::receipts::TO_ALL;
+use super::users::{Numbers, Working};
+use crate::protocol::{MessageId, UserId};
+
+/// A connect looks at few receipts more than these that were told to nobody.
+const RECEIPTS_LOOKED_AT: i64 = 1_000;
+
+/// What has to be read before a batch can be decided.
+#[derive(Debug, Default)]
+pub struct Questions<'a> {
+    /// Every user it names.
+    pub users: BTreeSet<&'a UserId>,
+    /// Every message.
+    pub messages: Vec<i64>,
+    /// The blocks of IDs of the messages to store.
+    pub blocks: Vec<i64>,
+    /// Those who connect.
+    pub connecting: BTreeSet<&'a UserId>,
+}
+
+/// What a batch has to know.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The users that exist.
+    pub working: Working,
+    /// The messages that are stored.
+    pub keys: HashMap<i64, Key>,
+    /// The positions of those of the batch's messages that are stored with the same content.
+    pub same: HashSet<usize>,
+    /// Blocks of IDs that are granted: to whom, and when.
+    pub grants: HashMap<i64, (i64, i64)>,
+    /// What waits for those who connect.
+    pub backlogs: HashMap<UserId, Backlog>,
+}
+
+/// What became of a batch.
+pub struct Decided<'a> {
+    /// One for each write. Those of leases are still to be filled in.
+    pub outcomes: Vec<Outcome>,
+    /// What to write.
+    pub effects: Effects<'a>,
+    /// The users, as they are afterwards.
+    pub working: Working,
+}
+
+/// What a batch writes. Users that it creates have numbers below zero until [`Self::number`].
+#[derive(Default)]
+pub struct Effects<'a> {
+    /// Messages to store.
+    pub rows: Vec<NewRow<'a>>,
+    /// Messages stored before that are read now.
+    pub read: Vec<i64>,
+    /// Receipts to store.
+    pub receipts: Vec<ReceiptRow>,
+    /// Grants to store: block, user, Unix seconds.
+    pub grants: Vec<(i64, i64, i64)>,
+    /// Users who wrote to each other and may not be contacts yet.
+    pub acquainted: Vec<(UserId, UserId)>,
+}
+
+impl Effects<'_> {
+    /// Puts in the numbers of the users that were created.
+    pub fn number(&mut self, numbers: &Numbers) {
+        for row in &mut self.rows {
+            row.number(numbers);
+        }
+        for receipt in &mut self.receipts {
+            receipt.user = numbers.of(receipt.user);
+        }
+        for grant in &mut self.grants {
+            grant.1 = numbers.of(grant.1);
+        }
+    }
+}
+
+/// What a batch has to know.
+pub fn questions(batch: &[Write]) -> Questions<'_> {
+    let mut questions = Questions::default();
+    for write in batch {
+        match write {
+            Write::Connect(user) => {
+                questions.users.insert(user);
+                questions.connecting.insert(user);
+            }
+            Write::Grant(user, _) | Write::Told(user, _) => {
+                questions.users.insert(user);
+            }
+            Write::Message(message) => {
+                questions.users.extend([&message.from, &message.to]);
+                questions.messages.push(message.id.number());
+                questions.blocks.push(ids::block(message.id));
+            }
+            Write::Read {
+                reader,
+                sender,
+                message,
+                ..
+            } => {
+                questions.users.extend([reader, sender]);
+                questions.messages.push(message.number());
+            }
+            Write::Lease(_) | Write::GiveBack(..) | Write::Probe => {}
+        }
+    }
+    for asked in [&mut questions.messages, &mut questions.blocks] {
+        asked.sort_unstable();
+        asked.dedup();
+    }
+    questions
+}
+
+/// Decides a batch, at this second of Unix time.
+pub fn decide<'a>(batch: &'a [Write], facts: Facts, recent: &Recent, now: i64) -> Decided<'a> {
+    let mut deciding = Deciding {
+        facts,
+        effects: Effects::default(),
+        stored: HashMap::new(),
+        acquainted: HashSet::new(),
+        recent,
+        now,
+    };
+    let outcomes = batch.iter().enumerate();
+    let outcomes = outcomes.map(|(place, write)| deciding.one(place, write));
+    Decided {
+        outcomes: outcomes.collect(),
+        effects: deciding.effects,
+        working: deciding.facts.working,
+    }
+}
+
+struct Deciding<'a, 'r> {
+    facts: Facts,
+    effects: Effects<'a>,
+    /// The messages that this batch stores: their places among the rows.
+    stored: HashMap<i64, usize>,
+    acquainted: HashSet<(i64, i64)>,
+    recent: &'r Recent,
+    now: i64,
+}
+
+/// A message that is stored, by this batch or before it.
+struct Found {
+    sender: i64,
+    recipient: i64,
+    status: i16,
+}
+
+impl<'a> Deciding<'a, '_> {
+    fn one(&mut self, place: usize, write: &'a Write) -> Outcome {
+        match write {
+            Write::Connect(user) => self.connect(user),
+            Write::Grant(user, first) => self.grant(user, *first),
+            Write::Message(message) => self.message(place, message),
+            Write::Read {
+                reader,
+                sender,
+                message,
+                origin,
+            } => self.read(reader, sender, *message, *origin),
+            Write::Told(user, seq) => self.told(user, *seq),
+            Write::Lease(_) | Write::GiveBack(..) | Write::Probe => Outcome::Done,
+        }
+    }
+
+    fn connect(&mut self, user: &UserId) -> Outcome {
+        self.facts.working.ensure(user);
+        let state = self.facts.working.find(user);
+        let (head, told) = state.map_or((0, 0), |s| (s.timeline, s.told));
+        let Backlog { unread, untold } = self.facts.backlogs.get(user).copied().unwrap_or_default();
+        if !untold && head - told > RECEIPTS_LOOKED_AT {
+            // Who reads and writes nothing has receipts of their own reading alone: none of them
+            // is looked at again.
+            self.facts.working.change(user, |state| state.told = head);
+        }
+        Outcome::Connected(Connected {
+            head,
+            told,
+            unread,
+            untold,
+        })
+    }
+
+    fn grant(&mut self, user: &UserId, first: MessageId) -> Outcome {
+        let (user, block) = (self.facts.working.ensure(user), ids::block(first));
+        self.facts.grants.insert(block, (user, self.now));
+        self.effects.grants.push((block, user, self.now));
+        Outcome::Done
+    }
+
+    fn find(&self, message: MessageId) -> Option<Found> {
+        if let Some(row) = self.row(message) {
+            return Some(Found {
+                sender: row.sender,
+                recipient: row.recipient,
+                status: row.status,
+            });
+        }
+        self.facts.keys.get(&message.number()).map(|key| Found {
+            sender: key.sender,
+            recipient: key.recipient,
+            status: key.status,
+        })
+    }
+
+    /// The row of a message that this batch stores.
+    fn row(&self, message: MessageId) -> Option<&NewRow<'a>> {
+        let place = self.stored.get(&message.number())?;
+        self.effects.rows.get(*place)
+    }
+
+    fn message(&mut self, place: usize, new: &'a NewMessage) -> Outcome {
+        let Some(sender) = self.facts.working.id(&new.from) else {
+            return Outcome::Refused(Refused::IdNotGranted);
+        };
+        if let Some(found) = self.find(new.id) {
+            return self.resend(place, new, sender, &found);
+        }
+        if !self.granted(new.id, sender) {
+            return Outcome::Refused(Refused::IdNotGranted);
+        }
+        self.store(new, sender)
+    }
+
+    fn granted(&self, id: MessageId, user: i64) -> bool {
+        let grant = self.facts.grants.get(&ids::block(id));
+        grant.is_some_and(|(owner, at)| *owner == user && !ids::lapsed(*at, self.now))
+    }
+
+    /// An ID that is in use: the same message again, another one, or somebody else's.
+    fn resend(&self, place: usize, new: &NewMessage, sender: i64, found: &Found) -> Outcome {
+        if found.sender != sender {
+            return Outcome::Refused(Refused::IdNotGranted);
+        }
+        let to_same = self.facts.working.id(&new.to) == Some(found.recipient);
+        let same_content = match self.row(new.id) {
+            Some(row) => row.kind == new.kind.number() && row.body == new.text,
+            None => self.facts.same.contains(&place),
+        };
+        if to_same && same_content {
+            Outcome::Known {
+                status: found.status,
+            }
+        } else {
+            Outcome::Refused(Refused::IdConflict)
+        }
+    }
+
+    fn store(&mut self, new: &'a NewMessage, sender: i64) -> Outcome {
+        let working = &mut self.facts.working;
+        let recipient = working.ensure(&new.to);
+        let sender_seq = working.next_seq(&new.from);
+        let recipient_seq = if sender == recipient {
+            sender_seq
+        } else {
+            working.next_seq(&new.to)
+        };
+        self.stored.insert(new.id.number(), self.effects.rows.len());
+        self.effects.rows.push(NewRow {
+            id: new.id.number(),
+            sender,
+            recipient,
+            sender_seq,
+            recipient_seq,
+            // The conversation follows from the two numbers, once both are known.
+            lo: 0,
+            hi: 0,
+            lo_seq: 0,
+            kind: new.kind.number(),
+            body: &new.text,
+            sent_at: &new.time,
+            status: UNREAD,
+            origin: new.origin,
+            stored_at: self.now,
+        });
+        // For who connects later in this batch. A user who did not exist has no backlog yet.
+        self.facts
+            .backlogs
+            .entry(new.to.clone())
+            .or_default()
+            .unread = true;
+        let pair = (sender.min(recipient), sender.max(recipient));
+        if !self.recent.holds(pair) && self.acquainted.insert(pair) {
+            let pair = (new.from.clone(), new.to.clone());
+            self.effects.acquainted.push(pair);
+        }
+        Outcome::Stored {
+            sender_seq,
+            recipient_seq,
+        }
+    }
+
+    fn read(
+        &mut self,
+        reader: &UserId,
+        sender: &UserId,
+        message: MessageId,
+        origin: i64,
+    ) -> Outcome {
+        let unknown = Outcome::Refused(Refused::UnknownMessage);
+        let (Some(reader_id), Some(found)) = (self.facts.working.id(reader), self.find(message))
+        else {
+            return unknown;
+        };
+        if found.recipient != reader_id {
+            return if found.sender == reader_id {
+                Outcome::Refused(Refused::NotTheRecipient)
+            } else {
+                unknown
+            };
+        }
+        // From here on the sender is the one that was named, whose row is locked.
+        if self.facts.working.id(sender) != Some(found.sender) {
+            return unknown;
+        }
+        if found.status == READ {
+            return Outcome::Done;
+        }
+        self.mark_read(message);
+        let sender_seq = self.receipt(sender, found.sender, message, TO_ALL);
+        self.facts
+            .backlogs
+            .entry(sender.clone())
+            .or_default()
+            .untold = true;
+        let reader_seq = if found.sender == reader_id {
+            sender_seq
+        } else {
+            self.receipt(reader, reader_id, message, origin)
+        };
+        Outcome::Read {
+            sender_seq,
+            reader_seq,
+        }
+    }
+
+    fn mark_read(&mut self, message: MessageId) {
+        let of_this_batch = self.stored.get(&message.number());
+        match of_this_batch.and_then(|place| self.effects.rows.get_mut(*place)) {
+            Some(row) => row.status = READ,
+            None => {
+                self.effects.read.push(message.number());
+                if let Some(key) = self.facts.keys.get_mut(&message.number()) {
+                    key.status = READ;
+                }
+            }
+        }
+    }
+
+    /// Writes a receipt into a user's timeline and returns its number there.
+    fn receipt(&mut self, user: &UserId, id: i64, message: MessageId, origin: i64) -> i64 {
+        let seq = self.facts.working.next_seq(user);
+        self.effects.receipts.push(ReceiptRow {
+            user: id,
+            seq,
+            message: message.number(),
+            origin,
+        });
+        seq
+    }
+
+    fn told(&mut self, user: &UserId, seq: i64) -> Outcome {
+        let known = self.facts.working.find(user);
+        if known.is_some_and(|state| state.told < seq && seq <= state.timeline) {
+            self.facts.working.change(user, |state| state.told = seq);
+        }
+        Outcome::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::MessageKind;
+    use crate::store::users::UserState;
+
+    fn user(id: &str) -> UserId {
+        UserId::parse(id).unwrap()
+    }
+
+    fn message(from: &str, to: &str) -> Write {
+        Write::Message(NewMessage {
+            id: MessageId::new(1),
+            from: user(from),
+            to: user(to),
+            kind: MessageKind::Text,
+            text: "text".into(),
+            time: "2021-12-14 12:00:00".into(),
+            origin: 7,
+        })
+    }
+
+    /// A is user 1, at 5 of their timeline, and holds the first block of IDs.
+    fn facts() -> Facts {
+        let a = UserState {
+            id: 1,
+            timeline: 5,
+            told: 5,
+            contacts: 0,
+        };
+        Facts {
+            working: Working::new([(user("A"), a)].into()),
+            grants: [(0, (1, 0))].into(),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unread() {
+        let batch = [message("A", "NEW"), Write::Connect(user("NEW"))];
+        let decided = decide(&batch, facts(), &Recent::default(), 0);
+        let expected = Outcome::Connected(Connected {
+            head: 1,
+            told: 0,
+            unread: true,
+            untold: false,
+        });
+        assert_eq!(decided.outcomes[1], expected);
+    }
+
+    #[test]
+    fn who_connects_before_their_first_message_in_one_batch_follows_it() {
+        let batch = [Write::Connect(user("NEW")), message("A", "NEW")];
+        let decided = decide(&batch, facts(), &Recent::default(), 0);
+        let expected = Outcome::Connected(Connected {
+            head: 0,
+            told: 0,
+            unread: false,
+            untold: false,
+        });
+        assert_eq!(decided.outcomes[0], expected);
+        let stored = Outcome::Stored {
+            sender_seq: 6,
+            recipient_seq: 1,
+        };
+        assert_eq!(decided.outcomes[1], stored);
+    }
+
+    #[test]
+    fn a_message_read_in_its_own_batch_is_stored_as_read() {
+        let read = Write::Read {
+            reader: user("NEW"),
+            sender: user("A"),
+            message: MessageId::new(1),
+            origin: 8,
+        };
+        let batch = [message("A", "NEW"), read.clone(), read];
+        let decided = decide(&batch, facts(), &Recent::default(), 0);
+        assert_eq!(decided.effects.rows[0].status, READ);
+        assert!(decided.effects.read.is_empty());
+        assert_eq!(decided.effects.receipts.len(), 2);
+        assert_eq!(decided.outcomes[2], Outcome::Done);
+    }
+}

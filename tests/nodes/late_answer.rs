@@ -1,0 +1,138 @@
+//! A node that hears late of its own commit: what others make of it meanwhile does not overtake the answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::common::{empty_database, eventually, spawn_node};
+use super::support::{Client, Nats, Postgres};
+
+/// The statement, and not the isolation level.
+const COMMIT: &[u8] = b"COMMIT\0";
+
+/// A way to PostgreSQL that lets a commit pass and keeps what PostgreSQL answers.
+#[derive(Clone)]
+struct Tap {
+    /// The next commit is to be kept from hearing its answer.
+    armed: Arc<AtomicBool>,
+    keeps: watch::Sender<bool>,
+}
+
+impl Tap {
+    /// Listens, and passes everything on to this port. Returns the port to connect to, too.
+    async fn to(target: u16) -> (Tap, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let tap = Tap {
+            armed: Arc::default(),
+            keeps: watch::Sender::new(false),
+        };
+        let of_task = tap.clone();
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.expect("it listens");
+                let server = TcpStream::connect(("127.0.0.1", target)).await;
+                of_task.pass(client, server.expect("PostgreSQL listens"));
+            }
+        });
+        (tap, port)
+    }
+
+    fn pass(&self, client: TcpStream, server: TcpStream) {
+        for stream in [&client, &server] {
+            stream.set_nodelay(true).expect("a socket");
+        }
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        let keeps = Arc::new(AtomicBool::new(false));
+        let there = self
+            .clone()
+            .questions(from_client, to_server, Arc::clone(&keeps));
+        let back = self.clone().answers(from_server, to_client, keeps);
+        tokio::spawn(there);
+        tokio::spawn(back);
+    }
+
+    async fn questions(
+        self,
+        mut from: OwnedReadHalf,
+        mut to: OwnedWriteHalf,
+        keeps: Arc<AtomicBool>,
+    ) {
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut bytes).await {
+            let mut words = bytes[..count].windows(COMMIT.len());
+            if words.any(|word| word == COMMIT) && self.armed.swap(false, Ordering::SeqCst) {
+                keeps.store(true, Ordering::SeqCst);
+                self.keeps.send_replace(true);
+            }
+            if to.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn answers(
+        self,
+        mut from: OwnedReadHalf,
+        mut to: OwnedWriteHalf,
+        keeps: Arc<AtomicBool>,
+    ) {
+        let mut bytes = vec![0; 64 * 1024];
+        let mut kept = self.keeps.subscribe();
+        while let Ok(count @ 1..) = from.read(&mut bytes).await {
+            if keeps.swap(false, Ordering::SeqCst) {
+                let _ = kept.wait_for(|keeps| !keeps).await;
+            }
+            if to.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_hears_that_a_message_is_stored_before_it_hears_that_it_was_read() {
+    let database = empty_database();
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let bus = format!("--nats-url={}", Nats::shared().url());
+    let (tap, port) = Tap::to(Postgres::shared().port()).await;
+    let late = spawn_node(directory.path(), &database.at_port(port), &[&bus]);
+    let node = spawn_node(directory.path(), &database, &[&bus]);
+    late.wait_until_ready();
+    node.wait_until_ready();
+    let mut ann = Client::connect(&late, "ann").await;
+    let mut bob = Client::connect(&node, "bob").await;
+    let mut eve = Client::connect(&node, "eve").await;
+    let id = ann.id().await;
+
+    tap.armed.store(true, Ordering::SeqCst);
+    ann.message(&id, "bob", "early").await;
+    eventually("a commit to wait for its answer", || *tap.keeps.borrow()).await;
+    let stored = "SELECT count(*) FROM messages";
+    eventually("the message to be stored", || {
+        database.query_i64(stored) == 1
+    })
+    .await;
+
+    // What comes next for Bob has a gap before it, which his node reads from the store.
+    let next = eve.deliver("bob", "next").await;
+    bob.expect_message("ann", "bob", &id, "early").await;
+    bob.expect_message("eve", "bob", &next, "next").await;
+    bob.read(&id, "ann").await;
+    let read = "SELECT count(*) FROM messages WHERE status = 2";
+    eventually("the message to be read", || database.query_i64(read) == 1).await;
+
+    // Nothing is waited for: Ann's node has time to make a mistake.
+    let early = tokio::time::timeout(Duration::from_millis(700), ann.next_text()).await;
+    assert!(early.is_err(), "before the answer came {early:?}");
+    tap.keeps.send_replace(false);
+    ann.expect_status("bob", "ann", &id, 1).await;
+    ann.expect_status("bob", "ann", &id, 2).await;
+    ann.assert_timeline_silent().await;
+}

@@ -1,0 +1,88 @@
+//! Every statement of the server, held against PostgreSQL's own plan for it. (SQLite's plans are
+//! looked at in `src/store/plans.rs`.)
+
+use crate::support::mode::{Mode, only_on};
+use crate::support::postgres::{Durability, Postgres};
+use crate::support::server::run;
+use crate::support::{Client, Server};
+
+/// Tables of one row, and what migrating asks of its own table and of the catalogue.
+const MAY_BE_SCANNED: [&str; 4] = ["id_allocation", "deployment", "__diesel_schema", "pg_"];
+
+#[tokio::test]
+async fn every_statement_on_postgresql_finds_its_rows_by_an_index() {
+    if !only_on(&[Mode::Postgres], "it is about PostgreSQL alone") {
+        return;
+    }
+    let postgres = Postgres::with(Durability::Fast);
+    let database = postgres.new_database();
+    let name = database.query("SELECT current_database()").remove(0);
+    postgres.execute(&format!(
+        "ALTER DATABASE {name} SET session_preload_libraries = 'auto_explain';
+         ALTER DATABASE {name} SET auto_explain.log_min_duration = 0;"
+    ));
+    let server = Server::on(&database, &[&[]]);
+    do_everything(&server).await;
+    drop(server);
+
+    let log = postgres.log();
+    let lines: Vec<&str> = log.lines().map(str::trim).collect();
+    let mut searched = 0;
+    for (line, next) in lines.iter().zip(&lines[1..]) {
+        let of_one = |name: &&str| line.contains(&format!(" on {name}"));
+        if MAY_BE_SCANNED.iter().any(of_one) {
+            continue;
+        }
+        assert!(
+            !line.contains("Seq Scan on"),
+            "read from end to end: {line}"
+        );
+        // An index can be read from end to end, too.
+        if line.contains("Index Scan") || line.contains("Index Only Scan") {
+            assert!(next.starts_with("Index Cond:"), "{line}\n{next}");
+            searched += 1;
+        }
+    }
+    assert!(searched >= 30, "only {searched} searches were seen");
+    for index in [
+        "users_login_key",
+        "users_pkey",
+        "messages_pkey",
+        "messages_by_sender",
+        "messages_by_recipient",
+        "messages_by_conversation",
+        "receipts_pkey",
+        "grants_pkey",
+        "contacts_pkey",
+    ] {
+        assert!(log.contains(index), "nothing was found by {index}");
+    }
+}
+
+async fn do_everything(server: &Server) {
+    let mut sender = Client::connect(server, "HK0001").await;
+    let mut phone = Client::connect(server, "HK0001").await;
+    let id = sender.deliver("HK0002", "text").await;
+    phone.expect_message("HK0001", "HK0002", &id, "text").await;
+    phone.expect_status("HK0002", "HK0001", &id, 1).await;
+    // A resend, what was left unread, a reading, and a receipt that nobody was told of.
+    sender.message(&id, "HK0002", "text").await;
+    sender.expect_status("HK0002", "HK0001", &id, 1).await;
+    drop((sender, phone));
+    let mut reader = Client::connect(server, "HK0002").await;
+    reader.expect_message("HK0001", "HK0002", &id, "text").await;
+    reader.read(&id, "HK0001").await;
+    let mut sender = Client::connect(server, "HK0001").await;
+    sender.expect_status("HK0002", "HK0001", &id, 2).await;
+    sender.contacts().await;
+    for partner in [None, Some("HK0002")] {
+        sender.history(partner, Some(&id), None).await;
+        sender.history(partner, None, None).await;
+    }
+    let file = server.directory().join("contacts.csv");
+    std::fs::write(&file, "HK0001,HK0002,name\nHK0001,HK0009,\n").unwrap();
+    let file = file.to_str().unwrap();
+    let url = server.database_url();
+    let ended = run(&["contacts", "import", file, "--database-url", &url]);
+    assert!(ended.status.success(), "{}", ended.stderr);
+}
