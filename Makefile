@@ -20,6 +20,7 @@ lint: ## Check format, clippy and the API documentation; any warning fails
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	tests/mutants/run --check
 
 bench: ## Measure the server under load
 	$(CARGO) bench --locked --bench load

@@ -2,17 +2,20 @@
 //!
 //! A batch goes through three steps: what the rules have to know is read, and the users concerned
 //! are locked; the rules ([`super::rules`]) decide; what they decided is written. All of it is inside
-//! one transaction, so that no two batches, of whatever nodes, can both be right about one ID.
+//! one transaction, so that no two batches, of whatever nodes, can both be right about one ID. On
+//! PostgreSQL, [`super::optimistic`] is tried first, which takes the same steps and locks nobody while
+//! it decides.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel::result::{Error, QueryResult};
 
 use super::bulk::Claim;
 use super::connection::Link;
 use super::contacts::{AUTOMATIC_CONTACTS_MAX, Recent};
+use super::optimistic::{self, Hopes};
 use super::rules::{self, Decided, Effects, Facts};
-use super::users::{Numbers, Working};
+use super::users::{Numbers, UserState, Working};
 use super::{StoreError, ids, now};
 use crate::protocol::{MessageId, MessageKind, UserId};
 
@@ -154,7 +157,11 @@ pub fn apply(
     link: &mut Link<'_>,
     batch: &[Write],
     recent: &Recent,
+    hopes: &Hopes,
 ) -> Result<Vec<Outcome>, Failed> {
+    if let Some(outcomes) = optimistic::apply(link, batch, recent, hopes)? {
+        return Ok(outcomes);
+    }
     for _ in 0..ATTEMPTS {
         let mut before_commit = true;
         let result = link.writing(|link| {
@@ -163,12 +170,12 @@ pub fn apply(
             Ok(written)
         });
         match result {
-            Ok(Written {
-                outcomes,
-                acquainted,
-            }) => {
-                recent.add(acquainted);
-                return Ok(outcomes);
+            Ok(written) => {
+                recent.add(written.acquainted);
+                if matches!(link, Link::Postgres(_)) {
+                    hopes.keep(written.working, written.grants);
+                }
+                return Ok(written.outcomes);
             }
             Err(Stopped::Overtaken) => {}
             Err(Stopped::Failed(error)) => {
@@ -190,6 +197,9 @@ struct Written {
     outcomes: Vec<Outcome>,
     /// Pairs of users that are contacts.
     acquainted: Vec<(i64, i64)>,
+    /// The users, and the grants of the blocks it concerned, as they are now.
+    working: Working,
+    grants: HashMap<i64, (i64, i64)>,
 }
 
 fn transaction(link: &mut Link<'_>, batch: &[Write], recent: &Recent) -> Result<Written, Stopped> {
@@ -198,14 +208,20 @@ fn transaction(link: &mut Link<'_>, batch: &[Write], recent: &Recent) -> Result<
         mut outcomes,
         effects,
         mut working,
+        mut grants,
     } = rules::decide(batch, facts, recent, now());
     let numbers = create_users(link, &working)?;
     working.number(&numbers);
-    let acquainted = write(link, effects, &numbers, working)?;
+    for (owner, _) in grants.values_mut() {
+        *owner = numbers.of(*owner);
+    }
+    let acquainted = write(link, effects, &numbers, &mut working)?;
     allocate(link, batch, &mut outcomes)?;
     Ok(Written {
         outcomes,
         acquainted,
+        working,
+        grants,
     })
 }
 
@@ -221,7 +237,8 @@ fn gather(link: &mut Link<'_>, batch: &[Write]) -> QueryResult<Facts> {
         facts.working = Working::new(states.collect());
     }
     if !questions.messages.is_empty() {
-        facts.keys = link.bulk().keys(&questions.messages)?.into_iter().collect();
+        let stored = link.bulk().stored(&questions.messages)?;
+        facts.stored = stored.into_iter().collect();
     }
     if !questions.blocks.is_empty() {
         let grants = link.bulk().grants(&questions.blocks)?.into_iter();
@@ -229,7 +246,7 @@ fn gather(link: &mut Link<'_>, batch: &[Write]) -> QueryResult<Facts> {
             .map(|(block, user, at)| (block, (user, at)))
             .collect();
     }
-    if !facts.keys.is_empty() {
+    if !facts.stored.is_empty() {
         facts.same = same_content(link, batch, &facts)?;
     }
     if !questions.connecting.is_empty() {
@@ -259,7 +276,7 @@ fn same_content(
     let mut places = Vec::new();
     for (place, write) in batch.iter().enumerate() {
         if let Write::Message(message) = write
-            && facts.keys.contains_key(&message.id.number())
+            && facts.stored.contains_key(&message.id.number())
         {
             claims.push(Claim {
                 message: message.id.number(),
@@ -294,7 +311,7 @@ fn write(
     link: &mut Link<'_>,
     mut effects: Effects<'_>,
     numbers: &Numbers,
-    mut working: Working,
+    working: &mut Working,
 ) -> QueryResult<Vec<(i64, i64)>> {
     effects.number(numbers);
     if !effects.rows.is_empty() {
@@ -309,8 +326,8 @@ fn write(
     if !effects.grants.is_empty() {
         link.bulk().insert_grants(&effects.grants)?;
     }
-    let acquainted = acquaint(link, &effects.acquainted, &mut working)?;
-    let changed = working.changed();
+    let acquainted = acquaint(link, &effects.acquainted, working)?;
+    let changed: Vec<UserState> = working.changed().iter().map(|user| user.is).collect();
     if !changed.is_empty() {
         link.bulk().save_users(&changed)?;
     }

@@ -39,7 +39,7 @@ pub struct StoredMessage {
     pub origin: i64,
 }
 
-/// What identifies a message, and where it stands.
+/// Where a message stands.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = messages)]
 pub struct Key {
@@ -50,7 +50,6 @@ pub struct Key {
     pub lo: i64,
     pub hi: i64,
     pub lo_seq: i64,
-    pub status: i16,
 }
 
 impl Key {
@@ -62,6 +61,15 @@ impl Key {
             self.recipient_seq
         }
     }
+}
+
+/// Whose a stored message is, and how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = messages)]
+pub struct Found {
+    pub sender: i64,
+    pub recipient: i64,
+    pub status: i16,
 }
 
 /// A row to store.

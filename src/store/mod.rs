@@ -16,8 +16,10 @@ mod ids;
 mod import;
 mod messages;
 mod migrate_data;
+mod optimistic;
 #[cfg(test)]
 mod plans;
+mod recall;
 mod receipts;
 mod rules;
 mod schema;
@@ -80,6 +82,7 @@ pub struct Store {
     writers: Pool,
     readers: Pool,
     recent: contacts::Recent,
+    hopes: optimistic::Hopes,
     deployment: Deployment,
 }
 
@@ -96,6 +99,7 @@ impl Store {
             writers,
             readers,
             recent: contacts::Recent::default(),
+            hopes: optimistic::Hopes::default(),
             deployment,
         })
     }
@@ -114,7 +118,7 @@ impl Store {
         loop {
             let mut pooled = self.writers.get()?;
             chances -= 1;
-            match batch::apply(&mut pooled.link(), batch, &self.recent) {
+            match batch::apply(&mut pooled.link(), batch, &self.recent, &self.hopes) {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(failed) if failed.before_commit && chances > 0 && pooled.is_broken() => {}
                 Err(failed) => return Err(failed.error),

@@ -13,7 +13,7 @@ use super::batch::{self, NewMessage, Outcome, Write};
 use super::connection::{Lane, Link, Pool};
 use super::history::{self, PageQuery};
 use super::timeline::{self, Fetch};
-use super::{DatabaseUrl, StoreOptions, connection, contacts};
+use super::{DatabaseUrl, StoreOptions, connection, contacts, optimistic};
 use crate::protocol::{MessageId, MessageKind, UserId};
 
 #[derive(QueryableByName)]
@@ -31,6 +31,7 @@ fn write(connection: &mut SqliteConnection, writes: &[Write]) -> Vec<Outcome> {
         &mut Link::Sqlite(connection),
         writes,
         &contacts::Recent::default(),
+        &optimistic::Hopes::default(),
     )
     .unwrap()
 }

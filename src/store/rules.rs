@@ -10,7 +10,7 @@ use super::batch::{Connected, NewMessage, Outcome, Refused, Write};
 use super::bulk::{Backlog, ReceiptRow};
 use super::contacts::Recent;
 use super::ids;
-use super::messages::{Key, NewRow, READ, UNREAD};
+use super::messages::{Found, NewRow, READ, UNREAD};
 use super::receipts::TO_ALL;
 use super::users::{Numbers, Working};
 use crate::protocol::{MessageId, UserId};
@@ -37,7 +37,7 @@ pub struct Facts {
     /// The users that exist.
     pub working: Working,
     /// The messages that are stored.
-    pub keys: HashMap<i64, Key>,
+    pub stored: HashMap<i64, Found>,
     /// The positions of those of the batch's messages that are stored with the same content.
     pub same: HashSet<usize>,
     /// Blocks of IDs that are granted: to whom, and when.
@@ -54,6 +54,8 @@ pub struct Decided<'a> {
     pub effects: Effects<'a>,
     /// The users, as they are afterwards.
     pub working: Working,
+    /// The grants it was decided by, and those it makes.
+    pub grants: HashMap<i64, (i64, i64)>,
 }
 
 /// What a batch writes. Users that it creates have numbers below zero until [`Self::number`].
@@ -72,6 +74,15 @@ pub struct Effects<'a> {
 }
 
 impl Effects<'_> {
+    /// Whether there is nothing to write, users aside.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.read.is_empty()
+            && self.receipts.is_empty()
+            && self.grants.is_empty()
+            && self.acquainted.is_empty()
+    }
+
     /// Puts in the numbers of the users that were created.
     pub fn number(&mut self, numbers: &Numbers) {
         for row in &mut self.rows {
@@ -138,6 +149,7 @@ pub fn decide<'a>(batch: &'a [Write], facts: Facts, recent: &Recent, now: i64) -
         outcomes: outcomes.collect(),
         effects: deciding.effects,
         working: deciding.facts.working,
+        grants: deciding.facts.grants,
     }
 }
 
@@ -149,13 +161,6 @@ struct Deciding<'a, 'r> {
     acquainted: HashSet<(i64, i64)>,
     recent: &'r Recent,
     now: i64,
-}
-
-/// A message that is stored, by this batch or before it.
-struct Found {
-    sender: i64,
-    recipient: i64,
-    status: i16,
 }
 
 impl<'a> Deciding<'a, '_> {
@@ -200,6 +205,7 @@ impl<'a> Deciding<'a, '_> {
         Outcome::Done
     }
 
+    /// A message that is stored, by this batch or before it.
     fn find(&self, message: MessageId) -> Option<Found> {
         if let Some(row) = self.row(message) {
             return Some(Found {
@@ -208,11 +214,7 @@ impl<'a> Deciding<'a, '_> {
                 status: row.status,
             });
         }
-        self.facts.keys.get(&message.number()).map(|key| Found {
-            sender: key.sender,
-            recipient: key.recipient,
-            status: key.status,
-        })
+        self.facts.stored.get(&message.number()).copied()
     }
 
     /// The row of a message that this batch stores.
@@ -352,8 +354,8 @@ impl<'a> Deciding<'a, '_> {
             Some(row) => row.status = READ,
             None => {
                 self.effects.read.push(message.number());
-                if let Some(key) = self.facts.keys.get_mut(&message.number()) {
-                    key.status = READ;
+                if let Some(found) = self.facts.stored.get_mut(&message.number()) {
+                    found.status = READ;
                 }
             }
         }
@@ -381,86 +383,4 @@ impl<'a> Deciding<'a, '_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::MessageKind;
-    use crate::store::users::UserState;
-
-    fn user(id: &str) -> UserId {
-        UserId::parse(id).unwrap()
-    }
-
-    fn message(from: &str, to: &str) -> Write {
-        Write::Message(NewMessage {
-            id: MessageId::new(1),
-            from: user(from),
-            to: user(to),
-            kind: MessageKind::Text,
-            text: "text".into(),
-            time: "2021-12-14 12:00:00".into(),
-            origin: 7,
-        })
-    }
-
-    /// A is user 1, at 5 of their timeline, and holds the first block of IDs.
-    fn facts() -> Facts {
-        let a = UserState {
-            id: 1,
-            timeline: 5,
-            told: 5,
-            contacts: 0,
-        };
-        Facts {
-            working: Working::new([(user("A"), a)].into()),
-            grants: [(0, (1, 0))].into(),
-            ..Facts::default()
-        }
-    }
-
-    #[test]
-    fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unread() {
-        let batch = [message("A", "NEW"), Write::Connect(user("NEW"))];
-        let decided = decide(&batch, facts(), &Recent::default(), 0);
-        let expected = Outcome::Connected(Connected {
-            head: 1,
-            told: 0,
-            unread: true,
-            untold: false,
-        });
-        assert_eq!(decided.outcomes[1], expected);
-    }
-
-    #[test]
-    fn who_connects_before_their_first_message_in_one_batch_follows_it() {
-        let batch = [Write::Connect(user("NEW")), message("A", "NEW")];
-        let decided = decide(&batch, facts(), &Recent::default(), 0);
-        let expected = Outcome::Connected(Connected {
-            head: 0,
-            told: 0,
-            unread: false,
-            untold: false,
-        });
-        assert_eq!(decided.outcomes[0], expected);
-        let stored = Outcome::Stored {
-            sender_seq: 6,
-            recipient_seq: 1,
-        };
-        assert_eq!(decided.outcomes[1], stored);
-    }
-
-    #[test]
-    fn a_message_read_in_its_own_batch_is_stored_as_read() {
-        let read = Write::Read {
-            reader: user("NEW"),
-            sender: user("A"),
-            message: MessageId::new(1),
-            origin: 8,
-        };
-        let batch = [message("A", "NEW"), read.clone(), read];
-        let decided = decide(&batch, facts(), &Recent::default(), 0);
-        assert_eq!(decided.effects.rows[0].status, READ);
-        assert!(decided.effects.read.is_empty());
-        assert_eq!(decided.effects.receipts.len(), 2);
-        assert_eq!(decided.outcomes[2], Outcome::Done);
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Users: their rows, and those of them that a batch works on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
@@ -19,6 +20,13 @@ pub struct UserState {
     pub contacts: i64,
 }
 
+/// A user's row, before and after a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    pub was: UserState,
+    pub is: UserState,
+}
+
 /// The users a batch has to do with: read (and locked) once, changed in memory, written once.
 ///
 /// Timeline numbers are drawn here; they count only when the changed rows are saved in the same
@@ -27,7 +35,8 @@ pub struct UserState {
 #[derive(Debug, Default)]
 pub struct Working {
     states: HashMap<UserId, UserState>,
-    changed: BTreeSet<UserId>,
+    /// Those that changed, as they were.
+    changed: HashMap<UserId, UserState>,
     created: Vec<UserId>,
 }
 
@@ -73,8 +82,8 @@ impl Working {
         change: impl FnOnce(&mut UserState) -> T,
     ) -> Option<T> {
         let state = self.states.get_mut(user)?;
-        if !self.changed.contains(user) {
-            self.changed.insert(user.clone());
+        if let Entry::Vacant(first) = self.changed.entry(user.clone()) {
+            first.insert(*state);
         }
         Some(change(state))
     }
@@ -86,6 +95,11 @@ impl Working {
             state.timeline
         });
         next.unwrap_or_default()
+    }
+
+    /// All of them, as they are afterwards.
+    pub fn into_states(self) -> HashMap<UserId, UserState> {
+        self.states
     }
 
     /// Those who are to be created, in the order of their numbers: -1, -2, …
@@ -103,11 +117,14 @@ impl Working {
     }
 
     /// The rows that changed, in one order for all batches.
-    pub fn changed(&self) -> Vec<UserState> {
-        let states = self.changed.iter().filter_map(|user| self.states.get(user));
-        let mut states: Vec<UserState> = states.copied().collect();
-        states.sort_unstable_by_key(|state| state.id);
-        states
+    pub fn changed(&self) -> Vec<Change> {
+        let changes = self.changed.iter().filter_map(|(user, was)| {
+            let (was, is) = (*was, *self.states.get(user)?);
+            Some(Change { was, is })
+        });
+        let mut changes: Vec<Change> = changes.collect();
+        changes.sort_unstable_by_key(|change| change.is.id);
+        changes
     }
 }
 
@@ -191,7 +208,7 @@ mod tests {
         assert_eq!((numbers.of(a), numbers.of(b), numbers.of(3)), (7, 9, 3));
         working.number(&numbers);
         assert_eq!(working.id(&user("B")), Some(9));
-        let changed: Vec<i64> = working.changed().iter().map(|state| state.id).collect();
+        let changed: Vec<i64> = working.changed().iter().map(|c| c.is.id).collect();
         assert_eq!(changed, [9]);
     }
 }

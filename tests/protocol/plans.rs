@@ -65,6 +65,12 @@ async fn do_everything(server: &Server) {
     let id = sender.deliver("HK0002", "text").await;
     phone.expect_message("HK0001", "HK0002", &id, "text").await;
     phone.expect_status("HK0002", "HK0001", &id, 1).await;
+    // Their second message, and the third, of which is known all but itself.
+    for text in ["again", "and again"] {
+        let id = sender.deliver("HK0002", text).await;
+        phone.expect_message("HK0001", "HK0002", &id, text).await;
+        phone.expect_status("HK0002", "HK0001", &id, 1).await;
+    }
     // A resend, what was left unread, a reading, and a receipt that nobody was told of.
     sender.message(&id, "HK0002", "text").await;
     sender.expect_status("HK0002", "HK0001", &id, 1).await;

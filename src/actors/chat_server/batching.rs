@@ -4,22 +4,18 @@
 //! store at once; under load, batches grow by themselves to what one sync can carry. SQLite has one
 //! lane; PostgreSQL several, whose batches lock the users they concern.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use actix::{ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bytestring::ByteString;
 
 use super::device::Device;
+use super::lanes::{Batch, Flight};
 use super::{ChatServer, Turn, unavailable};
 use crate::actors::db_executor::WriteBatch;
 use crate::chat::{ConnectionId, Permit, Start};
 use crate::protocol::{Action, MessageId, Refusal, UserId, render};
 use crate::store::{Outcome, StoreError, Write};
-
-/// A batch ends at so many writes, or so many bytes of messages.
-const BATCH_WRITES: usize = 2_000;
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is done when a write has its outcome. The permits give their bytes back then.
 pub enum Job {
@@ -57,95 +53,6 @@ pub enum Job {
     },
     /// A write that nobody waits for.
     Unasked,
-}
-
-/// A writing lane: one batch in flight, and the next one that is being put together. What a device
-/// asks goes through one lane while anything it asked is unanswered, so that answers keep their order.
-pub struct Lane {
-    writer: Recipient<WriteBatch>,
-    next: VecDeque<(Job, Option<Write>)>,
-    in_flight: Option<Flight>,
-}
-
-/// A batch on its way to the store.
-struct Flight {
-    /// What to do with each outcome, and whether it has one: a refusal writes nothing. Empty where
-    /// the lane was given up.
-    jobs: Vec<(Job, bool)>,
-    since: Instant,
-    /// The store has taken too long: whoever waited was told so.
-    given_up: bool,
-}
-
-impl Lane {
-    pub fn new(writer: Recipient<WriteBatch>) -> Self {
-        Self {
-            writer,
-            next: VecDeque::new(),
-            in_flight: None,
-        }
-    }
-
-    pub fn is_idle(&self) -> bool {
-        self.next.is_empty() && self.in_flight.is_none()
-    }
-
-    /// The messages of this connection in the batch in flight.
-    pub fn storing(&self, of: ConnectionId) -> Vec<MessageId> {
-        let jobs = self.in_flight.iter().flat_map(|flight| &flight.jobs);
-        jobs.filter_map(|(job, _)| match job {
-            Job::Message { connection, id, .. } if *connection == of => Some(*id),
-            _ => None,
-        })
-        .collect()
-    }
-
-    /// The next batch, unless one is in flight or there is nothing to do.
-    fn take(&mut self) -> Option<Batch> {
-        if self.in_flight.is_some() || self.next.is_empty() {
-            return None;
-        }
-        let mut bytes = 0;
-        let end = self
-            .next
-            .iter()
-            .take(BATCH_WRITES)
-            .take_while(|(_, write)| {
-                let fits = bytes < BATCH_BYTES;
-                if let Some(Write::Message(message)) = write {
-                    bytes += message.text.len();
-                }
-                fits
-            });
-        let end = end.count();
-        let (mut jobs, mut writes) = (Vec::with_capacity(end), Vec::with_capacity(end));
-        for (job, write) in self.next.drain(..end) {
-            jobs.push((job, write.is_some()));
-            writes.extend(write);
-        }
-        Some(Batch { jobs, writes })
-    }
-
-    /// The jobs of a lane whose store has not answered for so long: of the batch in flight, and of
-    /// those that wait behind it.
-    fn give_up(&mut self, patience: Duration) -> Vec<Job> {
-        let Some(flight) = self.in_flight.as_mut() else {
-            return Vec::new();
-        };
-        if flight.since.elapsed() < patience {
-            return Vec::new();
-        }
-        flight.given_up = true;
-        let jobs = std::mem::take(&mut flight.jobs).into_iter();
-        let waiting = self.next.drain(..).map(|(job, _)| job);
-        jobs.map(|(job, _)| job).chain(waiting).collect()
-    }
-}
-
-/// What a lane does next.
-struct Batch {
-    jobs: Vec<(Job, bool)>,
-    writes: Vec<Write>,
 }
 
 impl ChatServer {

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::ChatServer;
-use super::batching::Lane;
+use super::lanes::Lane;
 use crate::actors::db_executor::{FetchPart, Part};
 use crate::actors::flow::Room;
 use crate::chat::{ConnectionId, Want};

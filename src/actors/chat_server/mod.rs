@@ -1,7 +1,7 @@
 //! The ChatServer: one actor, on a thread of its own, that owns routing, the ID allocator and the
 //! read receipts.
 //!
-//! What must be written waits in `batching` while the batch before is in flight; what was
+//! What must be written waits in `lanes`, and `batching` sends it off and answers for it; what was
 //! committed, here or on another node, is routed in `delivery`; devices that are behind are served in
 //! `catch_up`. `presence` knows who is here and listens to the bus; `comparing` finds out what
 //! nobody announced. No handler blocks.
@@ -11,12 +11,12 @@ mod catch_up;
 mod comparing;
 mod delivery;
 mod device;
+mod lanes;
 mod messages;
 mod presence;
 mod store_state;
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,9 +35,10 @@ use crate::bus::{Bus, Events};
 use crate::chat::{ConnectionId, IdAllocator, Routes};
 use crate::protocol::{Action, ErrorCode, Refusal, UserId, render};
 use crate::store::Write;
-use batching::{Job, Lane};
+use batching::Job;
 use comparing::Comparing;
 use device::Device;
+use lanes::Lane;
 use presence::Presence;
 
 /// How often a failing store is asked again, and reads that failed are repeated.
@@ -161,7 +162,7 @@ impl ChatServer {
             Request::Read { sender, .. } => sender,
             Request::GetIds | Request::Refused(_) => &user,
         };
-        let lane = device.asks(lane_of(&user, partner, self.lanes.len()));
+        let lane = device.asks(lanes::choose(&self.lanes, &user, partner));
         let permit = ask.permit;
         let (job, write) = match ask.request {
             Request::GetIds => {
@@ -294,7 +295,7 @@ impl Handler<Told> for ChatServer {
 
     fn handle(&mut self, Told { connection, seq }: Told, ctx: &mut Self::Context) {
         if let Some(user) = self.user_of(connection) {
-            let lane = lane_of(&user, &user, self.lanes.len());
+            let lane = lanes::choose(&self.lanes, &user, &user);
             self.enqueue(lane, Job::Unasked, Some(Write::Told(user, seq)), ctx);
         }
     }
@@ -363,15 +364,6 @@ impl ChatServer {
             self.remove_device(connection);
         }
     }
-}
-
-/// The lane for what these two have to do with each other: batches in different lanes that concern
-/// the same user would wait for one another.
-fn lane_of(a: &UserId, b: &UserId, lanes: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    (a.min(b), a.max(b)).hash(&mut hasher);
-    let lanes = u64::try_from(lanes.max(1)).unwrap_or(1);
-    usize::try_from(hasher.finish() % lanes).unwrap_or(0)
 }
 
 /// The refusal of a request that the store failed at.

@@ -10,7 +10,7 @@ use actix::{AsyncContext, Context, StreamHandler};
 
 use super::batching::Job;
 use super::device::Device;
-use super::{ChatServer, Turn, lane_of};
+use super::{ChatServer, Turn, lanes};
 use crate::actors::session::Kick;
 use crate::bus::Event;
 use crate::chat::ConnectionId;
@@ -141,7 +141,7 @@ impl ChatServer {
     }
 
     fn ask_for_start(&mut self, connection: ConnectionId, user: &UserId, ctx: &mut Context<Self>) {
-        let lane = lane_of(user, user, self.lanes.len());
+        let lane = lanes::choose(&self.lanes, user, user);
         let write = Write::Connect(user.clone());
         self.enqueue(lane, Job::Connect { connection }, Some(write), ctx);
     }

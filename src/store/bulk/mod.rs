@@ -3,6 +3,7 @@
 //! SQLite is a function call away, and answers fastest to one row after another by statements that
 //! stay prepared. PostgreSQL is a network away: each of these is one statement over arrays.
 
+pub mod optimistic;
 mod postgres;
 mod sqlite;
 mod statement;
@@ -12,7 +13,7 @@ use std::collections::HashSet;
 use diesel::result::QueryResult;
 
 use super::connection::Link;
-use super::messages::{Key, NewRow};
+use super::messages::{Found, NewRow};
 use super::users::UserState;
 
 /// A connection that a batch is applied over, inside its transaction.
@@ -28,8 +29,8 @@ pub trait Bulk {
     /// Writes the counters of these users.
     fn save_users(&mut self, states: &[UserState]) -> QueryResult<()>;
 
-    /// Those of these messages that are stored, with their keys.
-    fn keys(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Key)>>;
+    /// Those of these messages that are stored.
+    fn stored(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Found)>>;
 
     /// For each claim, whether the message with its ID has its content.
     fn same_content(&mut self, claims: &[Claim<'_>]) -> QueryResult<Vec<bool>>;

@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Bool, Text};
 
 use super::statement::Statement;
 use super::{Backlog, Bulk, Claim, ReceiptRow};
-use crate::store::messages::{Key, NewRow, READ, UNREAD};
+use crate::store::messages::{Found, NewRow, READ, UNREAD};
 use crate::store::receipts::TO_ALL;
 use crate::store::schema::{grants, messages, users};
 use crate::store::users::UserState;
@@ -66,10 +66,10 @@ impl Bulk for PgConnection {
         Ok(())
     }
 
-    fn keys(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Key)>> {
+    fn stored(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Found)>> {
         messages::table
             .filter(messages::id.eq_any(ids))
-            .select((messages::id, Key::as_select()))
+            .select((messages::id, Found::as_select()))
             .load(self)
     }
 
@@ -118,9 +118,7 @@ impl Bulk for PgConnection {
         Statement::<()>::new(
             "INSERT INTO grants (block, user_id, granted_at) SELECT * FROM UNNEST(?, ?, ?)",
         )
-        .numbers(rows, |r| r.0)
-        .numbers(rows, |r| r.1)
-        .numbers(rows, |r| r.2)
+        .grants(rows)
         .execute(self)?;
         Ok(())
     }
@@ -131,20 +129,7 @@ impl Bulk for PgConnection {
                  kind, status, origin, stored_at, sent_at, body)
              SELECT * FROM UNNEST(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
-        .numbers(rows, |r| r.id)
-        .numbers(rows, |r| r.sender)
-        .numbers(rows, |r| r.recipient)
-        .numbers(rows, |r| r.sender_seq)
-        .numbers(rows, |r| r.recipient_seq)
-        .numbers(rows, |r| r.lo)
-        .numbers(rows, |r| r.hi)
-        .numbers(rows, |r| r.lo_seq)
-        .small_numbers(rows, |r| r.kind)
-        .small_numbers(rows, |r| r.status)
-        .numbers(rows, |r| r.origin)
-        .numbers(rows, |r| r.stored_at)
-        .texts(rows, |r| r.sent_at)
-        .texts(rows, |r| r.body)
+        .messages(rows)
         .execute(self)?;
         Ok(())
     }
@@ -161,10 +146,7 @@ impl Bulk for PgConnection {
             "INSERT INTO receipts (user_id, seq, message_id, origin)
              SELECT * FROM UNNEST(?, ?, ?, ?)",
         )
-        .numbers(rows, |r| r.user)
-        .numbers(rows, |r| r.seq)
-        .numbers(rows, |r| r.message)
-        .numbers(rows, |r| r.origin)
+        .receipts(rows)
         .execute(self)?;
         Ok(())
     }

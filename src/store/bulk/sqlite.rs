@@ -8,7 +8,7 @@ use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
 
 use super::{Backlog, Bulk, Claim, ReceiptRow};
-use crate::store::messages::{Key, NewRow, READ, UNREAD};
+use crate::store::messages::{Found, NewRow, READ, UNREAD};
 use crate::store::receipts::TO_ALL;
 use crate::store::schema::{contacts, grants, messages, receipts, users};
 use crate::store::users::UserState;
@@ -50,12 +50,12 @@ impl Bulk for SqliteConnection {
         Ok(())
     }
 
-    fn keys(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Key)>> {
+    fn stored(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Found)>> {
         let mut found = Vec::new();
         for id in ids {
             let key = messages::table
                 .find(id)
-                .select(Key::as_select())
+                .select(Found::as_select())
                 .get_result(self)
                 .optional()?;
             found.extend(key.map(|key| (*id, key)));

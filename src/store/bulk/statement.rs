@@ -10,6 +10,9 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text};
 
+use super::ReceiptRow;
+use crate::store::messages::NewRow;
+
 /// A statement with values of which the rows have the type `R`; the text has a `?` for each value.
 ///
 /// It is prepared once on each connection, as long as its text is the same: what differs from one use
@@ -73,6 +76,42 @@ impl<'a, R> Statement<'a, R> {
     /// A text of each row, or none.
     pub fn names<T>(self, rows: &[T], column: impl Fn(&T) -> Option<&'a str>) -> Self {
         self.with(Value::Names(rows.iter().map(column).collect()))
+    }
+}
+
+/// The columns of what a batch inserts, in the order of the statements that insert it.
+impl<'a, R> Statement<'a, R> {
+    /// Of messages.
+    pub fn messages(self, rows: &[NewRow<'a>]) -> Self {
+        self.numbers(rows, |r| r.id)
+            .numbers(rows, |r| r.sender)
+            .numbers(rows, |r| r.recipient)
+            .numbers(rows, |r| r.sender_seq)
+            .numbers(rows, |r| r.recipient_seq)
+            .numbers(rows, |r| r.lo)
+            .numbers(rows, |r| r.hi)
+            .numbers(rows, |r| r.lo_seq)
+            .small_numbers(rows, |r| r.kind)
+            .small_numbers(rows, |r| r.status)
+            .numbers(rows, |r| r.origin)
+            .numbers(rows, |r| r.stored_at)
+            .texts(rows, |r| r.sent_at)
+            .texts(rows, |r| r.body)
+    }
+
+    /// Of receipts.
+    pub fn receipts(self, rows: &[ReceiptRow]) -> Self {
+        self.numbers(rows, |r| r.user)
+            .numbers(rows, |r| r.seq)
+            .numbers(rows, |r| r.message)
+            .numbers(rows, |r| r.origin)
+    }
+
+    /// Of grants.
+    pub fn grants(self, rows: &[(i64, i64, i64)]) -> Self {
+        self.numbers(rows, |r| r.0)
+            .numbers(rows, |r| r.1)
+            .numbers(rows, |r| r.2)
     }
 }
 

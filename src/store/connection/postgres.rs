@@ -91,7 +91,8 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Setup {
         // rows by an index, also one that was planned when its table was small: a plan is kept, and
         // a table can grow a thousandfold before the next ANALYZE; so no joins of whole tables
         // either, with what are never more rows than a batch has. (Without seqscans, a table of one
-        // row costs so much on paper that it would be compiled: hence no JIT.)
+        // row costs so much on paper that it would be compiled: hence no JIT.) And a statement is
+        // planned once: for arrays of any length, PostgreSQL itself would plan it anew at each use.
         let read_only = match self.lane {
             Lane::Writing => "off",
             Lane::Reading => "on",
@@ -102,11 +103,13 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Setup {
                 "SELECT set_config('synchronous_commit', 'on', false)
                      WHERE current_setting('synchronous_commit') IN ('off', 'local');
                  SET client_encoding = 'UTF8';
+                 SET default_transaction_isolation = 'read committed';
                  SET default_transaction_read_only = {read_only};
                  SET enable_seqscan = off;
                  SET enable_hashjoin = off;
                  SET enable_mergejoin = off;
                  SET jit = off;
+                 SET plan_cache_mode = force_generic_plan;
                  SET statement_timeout = {timeout};
                  SET idle_in_transaction_session_timeout = {timeout};"
             ))

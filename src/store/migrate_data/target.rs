@@ -1,5 +1,6 @@
 //! The PostgreSQL database that is filled: whose it is, how far it is, when it is done.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -19,6 +20,8 @@ use crate::store::connection::{self, APPLICATION_NAME, Link};
 const ALONE: i64 = 0x7961_6e73_6876;
 /// PostgreSQL may take so long to notice that a migration before this one was killed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And so long to notice that a server has stopped.
+const GOING: Duration = Duration::from_secs(1);
 
 /// A target. It is ours until it is dropped.
 pub struct Target {
@@ -202,17 +205,26 @@ fn origin(connection: &mut PgConnection) -> QueryResult<Origin> {
     .get_result(connection)
 }
 
-/// A server that was there before has read that it may serve, and would not read it again.
+/// A server that was there before has read that it may serve, and would not read it again. PostgreSQL
+/// notices that one has gone a moment after it.
 fn refuse_served(connection: &mut PgConnection) -> Result<(), Why> {
-    let served = sql_query(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = $1) AS yes",
-    )
-    .bind::<Text, _>(APPLICATION_NAME);
-    if yes(served.get_result(connection))? {
-        return Err(Why::Served);
+    let until = Instant::now() + GOING;
+    loop {
+        let served = sql_query(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = $1) AS yes",
+        )
+        .bind::<Text, _>(APPLICATION_NAME);
+        if !yes(served.get_result(connection))? {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(Why::Served);
+        }
+        thread::sleep(GOING / 20);
+        // Else a transaction sees the same all the time.
+        connection.batch_execute("SELECT pg_stat_clear_snapshot()")?;
     }
-    Ok(())
 }
 
 fn other_source(noted: &str, path: &str, migrated: bool) -> Why {

@@ -1,0 +1,147 @@
+//! The writing lanes: what waits for each, and which of them a request goes through.
+//!
+//! What a device asks goes through one lane while anything it asked is unanswered. Beyond that, any
+//! lane would do: the store itself puts batches that concern the same users in order. So there are as
+//! many lanes in use as there is work for. One batch of a hundred writes costs the database far less
+//! than four of twenty-five, and who waits for the batch in flight has the next one sooner.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use actix::Recipient;
+
+use super::batching::Job;
+use crate::actors::db_executor::WriteBatch;
+use crate::chat::ConnectionId;
+use crate::protocol::{MessageId, UserId};
+use crate::store::Write;
+
+/// A batch ends at so many writes, or so many bytes of messages.
+const BATCH_WRITES: usize = 2_000;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Another lane is put to use for each so many writes that wait or are in flight.
+const WRITES_FOR_A_LANE: usize = 128;
+/// A batch that takes so long is held up by something: requests take another lane, if there is one.
+const HELD_UP: Duration = Duration::from_millis(100);
+
+/// A writing lane: one batch in flight, and the next one that is being put together.
+pub struct Lane {
+    pub writer: Recipient<WriteBatch>,
+    pub next: VecDeque<(Job, Option<Write>)>,
+    pub in_flight: Option<Flight>,
+}
+
+/// A batch on its way to the store.
+pub struct Flight {
+    /// What to do with each outcome, and whether it has one: a refusal writes nothing. Empty where
+    /// the lane was given up.
+    pub jobs: Vec<(Job, bool)>,
+    pub since: Instant,
+    /// The store has taken too long: whoever waited was told so.
+    pub given_up: bool,
+}
+
+impl Lane {
+    pub fn new(writer: Recipient<WriteBatch>) -> Self {
+        Self {
+            writer,
+            next: VecDeque::new(),
+            in_flight: None,
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.next.is_empty() && self.in_flight.is_none()
+    }
+
+    /// How much waits in it, or is in flight.
+    fn writes(&self) -> usize {
+        let in_flight = self.in_flight.as_ref();
+        self.next.len() + in_flight.map_or(0, |flight| flight.jobs.len())
+    }
+
+    fn is_held_up(&self) -> bool {
+        let in_flight = self.in_flight.as_ref();
+        in_flight.is_some_and(|flight| flight.since.elapsed() > HELD_UP)
+    }
+
+    /// The messages of this connection in the batch in flight.
+    pub fn storing(&self, of: ConnectionId) -> Vec<MessageId> {
+        let jobs = self.in_flight.iter().flat_map(|flight| &flight.jobs);
+        jobs.filter_map(|(job, _)| match job {
+            Job::Message { connection, id, .. } if *connection == of => Some(*id),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// The next batch, unless one is in flight or there is nothing to do.
+    pub fn take(&mut self) -> Option<Batch> {
+        if self.in_flight.is_some() || self.next.is_empty() {
+            return None;
+        }
+        let mut bytes = 0;
+        let end = self
+            .next
+            .iter()
+            .take(BATCH_WRITES)
+            .take_while(|(_, write)| {
+                let fits = bytes < BATCH_BYTES;
+                if let Some(Write::Message(message)) = write {
+                    bytes += message.text.len();
+                }
+                fits
+            });
+        let end = end.count();
+        let (mut jobs, mut writes) = (Vec::with_capacity(end), Vec::with_capacity(end));
+        for (job, write) in self.next.drain(..end) {
+            jobs.push((job, write.is_some()));
+            writes.extend(write);
+        }
+        Some(Batch { jobs, writes })
+    }
+
+    /// The jobs of a lane whose store has not answered for so long: of the batch in flight, and of
+    /// those that wait behind it.
+    pub fn give_up(&mut self, patience: Duration) -> Vec<Job> {
+        let Some(flight) = self.in_flight.as_mut() else {
+            return Vec::new();
+        };
+        if flight.since.elapsed() < patience {
+            return Vec::new();
+        }
+        flight.given_up = true;
+        let jobs = std::mem::take(&mut flight.jobs).into_iter();
+        let waiting = self.next.drain(..).map(|(job, _)| job);
+        jobs.map(|(job, _)| job).chain(waiting).collect()
+    }
+}
+
+/// What a lane does next.
+pub struct Batch {
+    pub jobs: Vec<(Job, bool)>,
+    pub writes: Vec<Write>,
+}
+
+/// The lane for what these two have to do with each other: batches in different lanes that concern
+/// the same user would wait for one another.
+pub fn choose(lanes: &[Lane], a: &UserId, b: &UserId) -> usize {
+    let writes: usize = lanes.iter().map(Lane::writes).sum();
+    let free: Vec<usize> = (0..lanes.len())
+        .filter(|lane| !lanes[*lane].is_held_up())
+        .take(1 + writes / WRITES_FOR_A_LANE)
+        .collect();
+    let place = |lanes: usize| {
+        let mut hasher = DefaultHasher::new();
+        (a.min(b), a.max(b)).hash(&mut hasher);
+        let lanes = u64::try_from(lanes.max(1)).unwrap_or(1);
+        usize::try_from(hasher.finish() % lanes).unwrap_or(0)
+    };
+    match free.len() {
+        0 => place(lanes.len()),
+        1 => free[0],
+        several => free[place(several)],
+    }
+}

@@ -1,0 +1,260 @@
+//! A batch without a transaction around it: what most batches need on PostgreSQL.
+//!
+//! A round trip costs both sides more than the rows of a small batch do, and a transaction that locks
+//! first and asks then has seven. So: see, decide, and write in one statement, on the condition that no
+//! user's timeline that grows has grown since, and that none of the messages is stored. Whatever else
+//! the rules rely on changes only together with those timelines (a message's status with both of its
+//! users', say), or not at all (who was granted an ID). Where the condition fails, nothing is written.
+//!
+//! Messages alone need not even be seen: what the batches before left in [`Recall`] will do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use diesel::pg::PgConnection;
+
+use super::batch::{Failed, Outcome, Write};
+use super::bulk::optimistic::{Seen, see, write_if_unchanged};
+use super::connection::Link;
+use super::contacts::Recent;
+use super::now;
+use super::recall::Recall;
+use super::rules::{self, Decided, Facts, Questions};
+use super::users::{Numbers, Working};
+use crate::protocol::UserId;
+
+/// After a batch that failed by what others wrote, so many are not tried in the same way: at first,
+/// and at most, where one after another fails. Each failure is an error in PostgreSQL's log.
+const WARY_MIN: u32 = 16;
+const WARY_MAX: u32 = 4_096;
+
+/// What is known of the users, and of whether batches get into each other's way of late. Cheap to
+/// clone.
+#[derive(Clone, Default)]
+pub struct Hopes {
+    recall: Recall,
+    /// For so many batches, what is remembered had better not be relied on.
+    unsure: Wary,
+    /// For so many batches, users had better be locked first.
+    contended: Wary,
+}
+
+/// Counts down the batches that are not tried in a way that failed of late.
+#[derive(Clone, Default)]
+struct Wary(Arc<Mutex<Countdown>>);
+
+#[derive(Default)]
+struct Countdown {
+    left: u32,
+    /// From where it counts down after the next failure.
+    next: u32,
+}
+
+impl Wary {
+    fn of_this_batch(&self) -> bool {
+        let mut countdown = self.countdown();
+        let wary = countdown.left > 0;
+        countdown.left = countdown.left.saturating_sub(1);
+        wary
+    }
+
+    fn failed(&self) {
+        let mut countdown = self.countdown();
+        countdown.left = countdown.next.clamp(WARY_MIN, WARY_MAX);
+        countdown.next = countdown.left * 4;
+    }
+
+    fn succeeded(&self) {
+        self.countdown().next /= 2;
+    }
+
+    fn countdown(&self) -> MutexGuard<'_, Countdown> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far a batch came.
+enum Tried {
+    Done(Vec<Outcome>),
+    /// Others have changed its users: nothing was written.
+    Overtaken,
+    /// What was remembered speaks against one of its writes, and may lack the message that speaks for
+    /// it: nothing was written.
+    Unsure,
+    /// It needs a transaction, and nothing was written.
+    Unsuited,
+}
+
+/// Where facts are from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Recall,
+    Database,
+}
+
+/// Applies a batch. `None` where nothing was written, and it has to be applied in a transaction.
+///
+/// # Errors
+/// Where the database failed.
+pub fn apply(
+    link: &mut Link<'_>,
+    batch: &[Write],
+    recent: &Recent,
+    hopes: &Hopes,
+) -> Result<Option<Vec<Outcome>>, Failed> {
+    // SQLite is a function call away.
+    let Link::Postgres(connection) = link else {
+        return Ok(None);
+    };
+    if !batch.iter().all(suits) || hopes.contended.of_this_batch() {
+        return Ok(None);
+    }
+    hopes.apply(connection, batch, &rules::questions(batch), recent)
+}
+
+impl Hopes {
+    /// Remembers how a batch left its users, and the grants it saw or made.
+    pub fn keep(&self, users: Working, grants: HashMap<i64, (i64, i64)>) {
+        self.recall.keep(users.into_states(), grants);
+    }
+
+    fn apply(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Write],
+        questions: &Questions<'_>,
+        recent: &Recent,
+    ) -> Result<Option<Vec<Outcome>>, Failed> {
+        if batch.iter().all(can_be_recalled)
+            && !self.unsure.of_this_batch()
+            && let Some(facts) = self.recall.facts(questions)
+        {
+            match self.with(connection, batch, facts, recent, Source::Recall)? {
+                Tried::Done(outcomes) => {
+                    self.unsure.succeeded();
+                    return Ok(Some(outcomes));
+                }
+                Tried::Unsuited => return Ok(None),
+                Tried::Unsure => {}
+                Tried::Overtaken => self.unsure.failed(),
+            }
+        }
+        let seen = see(connection, questions).map_err(|error| Failed {
+            error: error.into(),
+            before_commit: true,
+        })?;
+        match self.with(connection, batch, facts(seen), recent, Source::Database)? {
+            Tried::Done(outcomes) => {
+                self.contended.succeeded();
+                return Ok(Some(outcomes));
+            }
+            Tried::Unsuited | Tried::Unsure => {}
+            Tried::Overtaken => self.contended.failed(),
+        }
+        Ok(None)
+    }
+
+    /// Decides a batch by these facts, and writes it if they still hold.
+    fn with(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Write],
+        facts: Facts,
+        recent: &Recent,
+        source: Source,
+    ) -> Result<Tried, Failed> {
+        if batch.iter().any(|write| is_resend(write, &facts)) {
+            return Ok(Tried::Unsuited);
+        }
+        let Decided {
+            outcomes,
+            mut effects,
+            working,
+            grants,
+        } = rules::decide(batch, facts, recent, now());
+        let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_));
+        if source == Source::Recall && outcomes.iter().any(refused) {
+            return Ok(Tried::Unsure);
+        }
+        if !working.created().is_empty() || !effects.acquainted.is_empty() {
+            return Ok(Tried::Unsuited);
+        }
+        effects.number(&Numbers::default());
+        let changes = working.changed();
+        if !changes.is_empty() || !effects.is_empty() {
+            match write_if_unchanged(connection, &changes, &effects) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Tried::Overtaken),
+                Err(error) => {
+                    return Err(Failed {
+                        error: error.into(),
+                        before_commit: false,
+                    });
+                }
+            }
+        }
+        self.keep(working, grants);
+        Ok(Tried::Done(outcomes))
+    }
+}
+
+/// Whether a write asks nothing that only a transaction can answer.
+fn suits(write: &Write) -> bool {
+    match write {
+        Write::Message(_) | Write::Read { .. } | Write::Grant(..) | Write::Told(..) => true,
+        Write::Connect(_) | Write::Lease(_) | Write::GiveBack(..) | Write::Probe => false,
+    }
+}
+
+/// Whether users and grants are all that a write asks for.
+fn can_be_recalled(write: &Write) -> bool {
+    matches!(write, Write::Message(_) | Write::Grant(..))
+}
+
+/// A resend has to be compared with the text that is stored.
+fn is_resend(write: &Write, facts: &Facts) -> bool {
+    matches!(write, Write::Message(new) if facts.stored.contains_key(&new.id.number()))
+}
+
+fn facts(seen: Seen) -> Facts {
+    let Seen {
+        users,
+        stored,
+        grants,
+    } = seen;
+    // What is in the database was a user ID when it was written.
+    let users = users.into_iter();
+    let states = users.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
+    let grants = grants.into_iter();
+    Facts {
+        working: Working::new(states.collect()),
+        stored: stored.into_iter().collect(),
+        grants: grants
+            .map(|(block, user, at)| (block, (user, at)))
+            .collect(),
+        ..Facts::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_after_another_makes_wary_for_longer_and_success_for_less() {
+        let wary = Wary::default();
+        let lasts = || (0..).take_while(|_| wary.of_this_batch()).count();
+        assert_eq!(lasts(), 0);
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            wary.failed();
+            seen.push(lasts());
+        }
+        assert_eq!(seen, [16, 64, 256, 1_024, 4_096, 4_096]);
+        for _ in 0..20 {
+            wary.succeeded();
+        }
+        wary.failed();
+        assert_eq!(lasts(), 16);
+    }
+}
