@@ -27,7 +27,8 @@ pub struct Contact {
 
 /// Pairs known to be contacts of each other, so that a message between them asks no table.
 ///
-/// Only pairs of committed batches are in it, and nothing removes a contact while servers run.
+/// Only pairs of committed batches are in it, and nothing removes a contact while servers run and the
+/// database does not fail.
 #[derive(Clone, Default)]
 pub struct Recent(Arc<Mutex<HashSet<(i64, i64)>>>);
 
@@ -36,6 +37,12 @@ impl Recent {
     pub fn holds(&self, pair: (i64, i64)) -> bool {
         let pairs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pairs.contains(&pair)
+    }
+
+    /// Forgets everything: what answers after a failure may be a database that lacks the last commits.
+    pub fn clear(&self) {
+        let mut pairs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pairs.clear();
     }
 
     /// Remembers the pairs of a batch that was committed.

@@ -118,10 +118,15 @@ impl Store {
         loop {
             let mut pooled = self.writers.get()?;
             chances -= 1;
-            match batch::apply(&mut pooled.link(), batch, &self.recent, &self.hopes) {
+            let result = batch::apply(&mut pooled.link(), batch, &self.recent, &self.hopes);
+            let failed = match result {
                 Ok(outcomes) => return Ok(outcomes),
-                Err(failed) if failed.before_commit && chances > 0 && pooled.is_broken() => {}
-                Err(failed) => return Err(failed.error),
+                Err(failed) => failed,
+            };
+            self.recent.clear();
+            self.hopes.forget();
+            if !failed.before_commit || chances == 0 || !pooled.is_broken() {
+                return Err(failed.error);
             }
         }
     }

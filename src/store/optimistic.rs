@@ -113,6 +113,11 @@ pub fn apply(
 }
 
 impl Hopes {
+    /// The database has failed: nothing that is remembered of it counts.
+    pub fn forget(&self) {
+        self.recall.clear();
+    }
+
     /// Remembers how a batch left its users, and the grants it saw or made.
     pub fn keep(&self, users: Working, grants: HashMap<i64, (i64, i64)>) {
         self.recall.keep(users.into_states(), grants);

@@ -1,7 +1,7 @@
 //! What the last batches left behind: users and grants, so that the next one need not ask for them.
 //!
-//! Nothing rests on its being right. What it says of a user is held against their row when a batch is
-//! written, and a grant, once there, does not change.
+//! Nothing rests on its being right about a user: that is held against their row when a batch is
+//! written. A grant, once there, does not change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +54,12 @@ impl Recall {
         }
         known.users.extend(users);
         known.grants.extend(grants);
+    }
+
+    /// Forgets everything: after a failure it may be another database that answers, one that was
+    /// restored, or a standby that lacks the last commits.
+    pub fn clear(&self) {
+        *self.known() = Known::default();
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -32,4 +32,5 @@ mod secrets;
 mod taking;
 mod verdict;
 mod waiting;
+mod went_back;
 mod wire;

@@ -75,6 +75,17 @@ fn a_postgres_that_is_not_there_is_named_within_seconds() {
 }
 
 #[test]
+fn a_postgres_that_only_reads_is_refused() {
+    let database = empty_database();
+    database.execute(
+        "DO $$ BEGIN EXECUTE format(
+             'ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
+         END $$",
+    );
+    assert_refused(&database.url(), &["read-only"]);
+}
+
+#[test]
 fn a_postgres_that_says_nothing_is_given_up_within_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = silent.local_addr().expect("it has an address");

@@ -115,3 +115,21 @@ async fn nodes_start_although_nats_hangs_and_find_each_other_once_it_goes_on() {
     nats.pause();
     start_degraded(&nats, Nats::resume).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bus_that_forbids_a_node_to_listen_is_degraded_and_the_node_serves_its_own() {
+    let nats = Nats::with(&format!(
+        "authorization {{ users: [ {{ user: goose, password: {SECRET:?},
+             permissions: {{ publish: \">\", subscribe: \"_INBOX.>\" }} }} ] }}"
+    ));
+    let database = empty_database();
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let bus = format!("--nats-url={}", nats.url_as("goose", SECRET));
+    let node = spawn_node(directory.path(), &database, &[&bus]);
+    node.wait_until_ready();
+    until_health_is(&node, false).await;
+    assert_all_serve(&[&node], "unheard").await;
+    until_health_is(&node, false).await;
+    let log = node.log().to_ascii_lowercase();
+    assert!(log.contains("permissions violation"), "{log}");
+}

@@ -78,7 +78,8 @@ pub fn see(connection: &mut PgConnection, questions: &Questions<'_>) -> QueryRes
 
 /// Writes nothing where one of the messages is stored. Where a user's timeline is not as it was seen,
 /// it becomes null, which it must not be: the statement fails, and with it the transaction. Users are
-/// locked in the order of the array, as by all batches. (`told` only rises, whoever raises it. The
+/// locked in the order of the array, as by all batches, and before anything else is written: without
+/// `done`, PostgreSQL would be free to insert first. (`told` only rises, whoever raises it. The
 /// contacts of a user do not change here.)
 const SAVE: &str = "
     WITH new AS MATERIALIZED (
@@ -88,22 +89,25 @@ const SAVE: &str = "
             told = GREATEST(told, known)
         FROM UNNEST(?, ?, ?, ?) AS change (of, seen, next, known)
         WHERE users.id = change.of AND (SELECT yes FROM new)
+        RETURNING 1
+    ), done AS MATERIALIZED (
+        SELECT (SELECT yes FROM new) AND (SELECT count(*) FROM saved) = ? AS yes
     )";
 const STORE: &str = ", stored AS (
         INSERT INTO messages (id, sender, recipient, sender_seq, recipient_seq, lo, hi, lo_seq,
             kind, status, origin, stored_at, sent_at, body)
-        SELECT * FROM UNNEST(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE (SELECT yes FROM new)
+        SELECT * FROM UNNEST(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE (SELECT yes FROM done)
     )";
 const MARK: &str = ", marked AS (
-        UPDATE messages SET status = ? WHERE id = ANY (?) AND (SELECT yes FROM new)
+        UPDATE messages SET status = ? WHERE id = ANY (?) AND (SELECT yes FROM done)
     )";
 const TELL: &str = ", told AS (
         INSERT INTO receipts (user_id, seq, message_id, origin)
-        SELECT * FROM UNNEST(?, ?, ?, ?) WHERE (SELECT yes FROM new)
+        SELECT * FROM UNNEST(?, ?, ?, ?) WHERE (SELECT yes FROM done)
     )";
 const GIVE: &str = ", given AS (
         INSERT INTO grants (block, user_id, granted_at)
-        SELECT * FROM UNNEST(?, ?, ?) WHERE (SELECT yes FROM new)
+        SELECT * FROM UNNEST(?, ?, ?) WHERE (SELECT yes FROM done)
     )";
 
 /// Writes what a batch decided, unless one of the users that it changes has changed since they were
@@ -131,14 +135,15 @@ pub fn write_if_unchanged(
     let mut text = SAVE.to_owned();
     let parts = parts.iter().filter(|(_, is_empty)| !is_empty);
     parts.for_each(|(part, _)| text.push_str(part));
-    text.push_str(" SELECT yes FROM new");
+    text.push_str(" SELECT yes FROM done");
 
     let mut statement = Statement::<Bool>::new(text)
         .numbers(rows, |r| r.id)
         .numbers(changes, |c| c.is.id)
         .numbers(changes, |c| c.was.timeline)
         .numbers(changes, |c| c.is.timeline)
-        .numbers(changes, |c| c.is.told);
+        .numbers(changes, |c| c.is.told)
+        .number(i64::try_from(changes.len()).unwrap_or(i64::MAX));
     if !rows.is_empty() {
         statement = statement.messages(rows);
     }
