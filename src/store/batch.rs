@@ -12,8 +12,9 @@ use diesel::result::{Error, QueryResult};
 
 use super::bulk::Claim;
 use super::connection::Link;
-use super::contacts::{AUTOMATIC_CONTACTS_MAX, Recent};
+use super::contacts::AUTOMATIC_CONTACTS_MAX;
 use super::optimistic::{self, Hopes};
+use super::recall::Recall;
 use super::rules::{self, Decided, Effects, Facts};
 use super::users::{Numbers, UserState, Working};
 use super::{StoreError, ids, now};
@@ -156,24 +157,25 @@ pub struct Failed {
 pub fn apply(
     link: &mut Link<'_>,
     batch: &[Write],
-    recent: &Recent,
+    recall: &Recall,
     hopes: &Hopes,
 ) -> Result<Vec<Outcome>, Failed> {
-    if let Some(outcomes) = optimistic::apply(link, batch, recent, hopes)? {
+    let age = recall.age();
+    if let Some(outcomes) = optimistic::apply(link, batch, recall, hopes)? {
         return Ok(outcomes);
     }
     for _ in 0..ATTEMPTS {
         let mut before_commit = true;
         let result = link.writing(|link| {
-            let written = transaction(link, batch, recent)?;
+            let written = transaction(link, batch, recall)?;
             before_commit = false;
             Ok(written)
         });
         match result {
             Ok(written) => {
-                recent.add(written.acquainted);
+                recall.keep_acquainted(age, written.acquainted);
                 if matches!(link, Link::Postgres(_)) {
-                    hopes.keep(written.working, written.grants);
+                    recall.keep(age, written.working.into_states(), written.grants);
                 }
                 return Ok(written.outcomes);
             }
@@ -202,14 +204,14 @@ struct Written {
     grants: HashMap<i64, (i64, i64)>,
 }
 
-fn transaction(link: &mut Link<'_>, batch: &[Write], recent: &Recent) -> Result<Written, Stopped> {
+fn transaction(link: &mut Link<'_>, batch: &[Write], recall: &Recall) -> Result<Written, Stopped> {
     let facts = gather(link, batch)?;
     let Decided {
         mut outcomes,
         effects,
         mut working,
         mut grants,
-    } = rules::decide(batch, facts, recent, now());
+    } = rules::decide(batch, facts, recall, now());
     let numbers = create_users(link, &working)?;
     working.number(&numbers);
     for (owner, _) in grants.values_mut() {

@@ -81,7 +81,7 @@ pub struct StoreOptions {
 pub struct Store {
     writers: Pool,
     readers: Pool,
-    recent: contacts::Recent,
+    recall: recall::Recall,
     hopes: optimistic::Hopes,
     deployment: Deployment,
 }
@@ -98,7 +98,7 @@ impl Store {
         Ok(Self {
             writers,
             readers,
-            recent: contacts::Recent::default(),
+            recall: recall::Recall::default(),
             hopes: optimistic::Hopes::default(),
             deployment,
         })
@@ -118,13 +118,12 @@ impl Store {
         loop {
             let mut pooled = self.writers.get()?;
             chances -= 1;
-            let result = batch::apply(&mut pooled.link(), batch, &self.recent, &self.hopes);
+            let result = batch::apply(&mut pooled.link(), batch, &self.recall, &self.hopes);
             let failed = match result {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(failed) => failed,
             };
-            self.recent.clear();
-            self.hopes.forget();
+            self.recall.clear();
             if !failed.before_commit || chances == 0 || !pooled.is_broken() {
                 return Err(failed.error);
             }

@@ -8,18 +8,17 @@
 //!
 //! Messages alone need not even be seen: what the batches before left in [`Recall`] will do.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 
 use super::batch::{Failed, Outcome, Write};
-use super::bulk::optimistic::{Seen, see, write_if_unchanged};
+use super::bulk::optimistic::{Seen, Written, see, write_if_unchanged};
 use super::connection::Link;
-use super::contacts::Recent;
 use super::now;
-use super::recall::Recall;
-use super::rules::{self, Decided, Facts, Questions};
+use super::recall::{Age, Recall};
+use super::rules::{self, Decided, Facts};
 use super::users::{Numbers, Working};
 use crate::protocol::UserId;
 
@@ -28,11 +27,9 @@ use crate::protocol::UserId;
 const WARY_MIN: u32 = 16;
 const WARY_MAX: u32 = 4_096;
 
-/// What is known of the users, and of whether batches get into each other's way of late. Cheap to
-/// clone.
+/// Whether batches got into each other's way of late. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Hopes {
-    recall: Recall,
     /// For so many batches, what is remembered had better not be relied on.
     unsure: Wary,
     /// For so many batches, users had better be locked first.
@@ -60,6 +57,9 @@ impl Wary {
 
     fn failed(&self) {
         let mut countdown = self.countdown();
+        if countdown.left > 0 {
+            return; // of several lanes at the same moment
+        }
         countdown.left = countdown.next.clamp(WARY_MIN, WARY_MAX);
         countdown.next = countdown.left * 4;
     }
@@ -92,6 +92,15 @@ enum Source {
     Database,
 }
 
+/// A batch, on its way over a connection.
+struct Attempt<'a, 'c> {
+    connection: &'c mut PgConnection,
+    batch: &'a [Write],
+    recall: &'a Recall,
+    /// When it began.
+    age: Age,
+}
+
 /// Applies a batch. `None` where nothing was written, and it has to be applied in a transaction.
 ///
 /// # Errors
@@ -99,7 +108,7 @@ enum Source {
 pub fn apply(
     link: &mut Link<'_>,
     batch: &[Write],
-    recent: &Recent,
+    recall: &Recall,
     hopes: &Hopes,
 ) -> Result<Option<Vec<Outcome>>, Failed> {
     // SQLite is a function call away.
@@ -109,66 +118,55 @@ pub fn apply(
     if !batch.iter().all(suits) || hopes.contended.of_this_batch() {
         return Ok(None);
     }
-    hopes.apply(connection, batch, &rules::questions(batch), recent)
+    let mut attempt = Attempt {
+        connection,
+        batch,
+        recall,
+        age: recall.age(),
+    };
+    let result = attempt.apply(hopes);
+    if result.is_err() {
+        // A connection that fails while it prepares a statement does not know that it is broken.
+        let _ = connection.batch_execute("SELECT 1");
+    }
+    result
 }
 
-impl Hopes {
-    /// The database has failed: nothing that is remembered of it counts.
-    pub fn forget(&self) {
-        self.recall.clear();
-    }
-
-    /// Remembers how a batch left its users, and the grants it saw or made.
-    pub fn keep(&self, users: Working, grants: HashMap<i64, (i64, i64)>) {
-        self.recall.keep(users.into_states(), grants);
-    }
-
-    fn apply(
-        &self,
-        connection: &mut PgConnection,
-        batch: &[Write],
-        questions: &Questions<'_>,
-        recent: &Recent,
-    ) -> Result<Option<Vec<Outcome>>, Failed> {
-        if batch.iter().all(can_be_recalled)
-            && !self.unsure.of_this_batch()
-            && let Some(facts) = self.recall.facts(questions)
+impl Attempt<'_, '_> {
+    fn apply(&mut self, hopes: &Hopes) -> Result<Option<Vec<Outcome>>, Failed> {
+        let questions = rules::questions(self.batch);
+        if self.batch.iter().all(can_be_recalled)
+            && !hopes.unsure.of_this_batch()
+            && let Some(facts) = self.recall.facts(&questions)
         {
-            match self.with(connection, batch, facts, recent, Source::Recall)? {
+            match self.with(facts, Source::Recall)? {
                 Tried::Done(outcomes) => {
-                    self.unsure.succeeded();
+                    hopes.unsure.succeeded();
                     return Ok(Some(outcomes));
                 }
                 Tried::Unsuited => return Ok(None),
                 Tried::Unsure => {}
-                Tried::Overtaken => self.unsure.failed(),
+                Tried::Overtaken => hopes.unsure.failed(),
             }
         }
-        let seen = see(connection, questions).map_err(|error| Failed {
+        let seen = see(self.connection, &questions).map_err(|error| Failed {
             error: error.into(),
             before_commit: true,
         })?;
-        match self.with(connection, batch, facts(seen), recent, Source::Database)? {
+        match self.with(facts(seen), Source::Database)? {
             Tried::Done(outcomes) => {
-                self.contended.succeeded();
+                hopes.contended.succeeded();
                 return Ok(Some(outcomes));
             }
             Tried::Unsuited | Tried::Unsure => {}
-            Tried::Overtaken => self.contended.failed(),
+            Tried::Overtaken => hopes.contended.failed(),
         }
         Ok(None)
     }
 
-    /// Decides a batch by these facts, and writes it if they still hold.
-    fn with(
-        &self,
-        connection: &mut PgConnection,
-        batch: &[Write],
-        facts: Facts,
-        recent: &Recent,
-        source: Source,
-    ) -> Result<Tried, Failed> {
-        if batch.iter().any(|write| is_resend(write, &facts)) {
+    /// Decides the batch by these facts, and writes it if they still hold.
+    fn with(&mut self, facts: Facts, source: Source) -> Result<Tried, Failed> {
+        if self.batch.iter().any(|write| is_resend(write, &facts)) {
             return Ok(Tried::Unsuited);
         }
         let Decided {
@@ -176,7 +174,7 @@ impl Hopes {
             mut effects,
             working,
             grants,
-        } = rules::decide(batch, facts, recent, now());
+        } = rules::decide(self.batch, facts, self.recall, now());
         let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_));
         if source == Source::Recall && outcomes.iter().any(refused) {
             return Ok(Tried::Unsure);
@@ -187,9 +185,10 @@ impl Hopes {
         effects.number(&Numbers::default());
         let changes = working.changed();
         if !changes.is_empty() || !effects.is_empty() {
-            match write_if_unchanged(connection, &changes, &effects) {
-                Ok(true) => {}
-                Ok(false) => return Ok(Tried::Overtaken),
+            match write_if_unchanged(self.connection, &changes, &effects) {
+                Ok(Written::All) => {}
+                Ok(Written::Stored) => return Ok(Tried::Unsuited),
+                Ok(Written::Overtaken) => return Ok(Tried::Overtaken),
                 Err(error) => {
                     return Err(Failed {
                         error: error.into(),
@@ -198,7 +197,7 @@ impl Hopes {
                 }
             }
         }
-        self.keep(working, grants);
+        self.recall.keep(self.age, working.into_states(), grants);
         Ok(Tried::Done(outcomes))
     }
 }

@@ -13,7 +13,7 @@ use super::batch::{self, NewMessage, Outcome, Write};
 use super::connection::{Lane, Link, Pool};
 use super::history::{self, PageQuery};
 use super::timeline::{self, Fetch};
-use super::{DatabaseUrl, StoreOptions, connection, contacts, optimistic};
+use super::{DatabaseUrl, StoreOptions, connection, contacts, optimistic, recall};
 use crate::protocol::{MessageId, MessageKind, UserId};
 
 #[derive(QueryableByName)]
@@ -30,7 +30,7 @@ fn write(connection: &mut SqliteConnection, writes: &[Write]) -> Vec<Outcome> {
     batch::apply(
         &mut Link::Sqlite(connection),
         writes,
-        &contacts::Recent::default(),
+        &recall::Recall::default(),
         &optimistic::Hopes::default(),
     )
     .unwrap()

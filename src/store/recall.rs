@@ -1,30 +1,45 @@
-//! What the last batches left behind: users and grants, so that the next one need not ask for them.
+//! What the last batches left behind, so that the next one need not ask for it: users and grants, and
+//! who are contacts.
 //!
 //! Nothing rests on its being right about a user: that is held against their row when a batch is
-//! written. A grant, once there, does not change.
+//! written. A grant, once there, does not change, and nobody's contacts are taken away while servers
+//! run. That holds of one database: whatever was learnt before it failed is forgotten, also by a batch
+//! that was under way then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::rules::{Facts, Questions};
 use super::users::{UserState, Working};
 use crate::protocol::UserId;
 
-/// So many users, and so many grants, are remembered; beyond, the memory starts anew.
+/// So many of each kind are remembered; beyond, the memory of that kind starts anew.
 const REMEMBERED_MAX: usize = 65_536;
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Recall(Arc<Mutex<Known>>);
 
+/// The time from one failure of the database to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Age(u64);
+
 #[derive(Default)]
 struct Known {
+    age: Age,
     users: HashMap<UserId, UserState>,
     /// By block: to whom it is granted, and when.
     grants: HashMap<i64, (i64, i64)>,
+    /// Pairs of users who are each other's contacts, or have no room for it.
+    acquainted: HashSet<(i64, i64)>,
 }
 
 impl Recall {
+    /// What is learnt by who asks this first is learnt in this age.
+    pub fn age(&self) -> Age {
+        self.known().age
+    }
+
     /// What a batch has to know of its users and grants, or `None` where any of it is missing.
     pub fn facts(&self, questions: &Questions<'_>) -> Option<Facts> {
         let known = self.known();
@@ -39,30 +54,86 @@ impl Recall {
         })
     }
 
-    /// Remembers how a batch left its users, and the grants it saw or made.
+    /// Whether a message between these two, the smaller number first, adds nothing to their contacts.
+    pub fn acquainted(&self, pair: (i64, i64)) -> bool {
+        self.known().acquainted.contains(&pair)
+    }
+
+    /// Remembers how a batch that was committed left its users, and the grants it saw or made, unless
+    /// the age in which it began is over.
     pub fn keep(
         &self,
+        age: Age,
         users: impl IntoIterator<Item = (UserId, UserState)>,
         grants: impl IntoIterator<Item = (i64, (i64, i64))>,
     ) {
         let mut known = self.known();
-        if known.users.len() >= REMEMBERED_MAX {
-            known.users.clear();
+        if known.age == age {
+            if known.users.len() >= REMEMBERED_MAX {
+                known.users.clear();
+            }
+            if known.grants.len() >= REMEMBERED_MAX {
+                known.grants.clear();
+            }
+            known.users.extend(users);
+            known.grants.extend(grants);
         }
-        if known.grants.len() >= REMEMBERED_MAX {
-            known.grants.clear();
+    }
+
+    /// The same for pairs of users, the smaller number first, who are contacts by a batch.
+    pub fn keep_acquainted(&self, age: Age, pairs: impl IntoIterator<Item = (i64, i64)>) {
+        let mut known = self.known();
+        if known.age == age {
+            if known.acquainted.len() >= REMEMBERED_MAX {
+                known.acquainted.clear();
+            }
+            known.acquainted.extend(pairs);
         }
-        known.users.extend(users);
-        known.grants.extend(grants);
     }
 
     /// Forgets everything: after a failure it may be another database that answers, one that was
     /// restored, or a standby that lacks the last commits.
     pub fn clear(&self) {
-        *self.known() = Known::default();
+        let mut known = self.known();
+        let age = Age(known.age.0 + 1);
+        *known = Known {
+            age,
+            ..Known::default()
+        };
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_batch_learnt_before_a_failure_is_not_remembered_after_it() {
+        let recall = Recall::default();
+        let user = UserId::parse("ann").unwrap();
+        let state = UserState {
+            id: 1,
+            timeline: 7,
+            told: 0,
+            contacts: 0,
+        };
+        let questions = Questions {
+            users: [&user].into(),
+            ..Questions::default()
+        };
+        let (before, keep) = (recall.age(), |age| {
+            recall.keep(age, [(user.clone(), state)], []);
+        });
+        keep(before);
+        assert!(recall.facts(&questions).is_some());
+        recall.clear();
+        keep(before);
+        assert!(recall.facts(&questions).is_none());
+        keep(recall.age());
+        assert!(recall.facts(&questions).is_some());
     }
 }

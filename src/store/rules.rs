@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::batch::{Connected, NewMessage, Outcome, Refused, Write};
 use super::bulk::{Backlog, ReceiptRow};
-use super::contacts::Recent;
 use super::ids;
 use super::messages::{Found, NewRow, READ, UNREAD};
+use super::recall::Recall;
 use super::receipts::TO_ALL;
 use super::users::{Numbers, Working};
 use crate::protocol::{MessageId, UserId};
@@ -134,13 +134,13 @@ pub fn questions(batch: &[Write]) -> Questions<'_> {
 }
 
 /// Decides a batch, at this second of Unix time.
-pub fn decide<'a>(batch: &'a [Write], facts: Facts, recent: &Recent, now: i64) -> Decided<'a> {
+pub fn decide<'a>(batch: &'a [Write], facts: Facts, recall: &Recall, now: i64) -> Decided<'a> {
     let mut deciding = Deciding {
         facts,
         effects: Effects::default(),
         stored: HashMap::new(),
         acquainted: HashSet::new(),
-        recent,
+        recall,
         now,
     };
     let outcomes = batch.iter().enumerate();
@@ -159,7 +159,7 @@ struct Deciding<'a, 'r> {
     /// The messages that this batch stores: their places among the rows.
     stored: HashMap<i64, usize>,
     acquainted: HashSet<(i64, i64)>,
-    recent: &'r Recent,
+    recall: &'r Recall,
     now: i64,
 }
 
@@ -294,7 +294,7 @@ impl<'a> Deciding<'a, '_> {
             .or_default()
             .unread = true;
         let pair = (sender.min(recipient), sender.max(recipient));
-        if !self.recent.holds(pair) && self.acquainted.insert(pair) {
+        if !self.recall.acquainted(pair) && self.acquainted.insert(pair) {
             let pair = (new.from.clone(), new.to.clone());
             self.effects.acquainted.push(pair);
         }

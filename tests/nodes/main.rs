@@ -18,6 +18,7 @@
 mod support;
 
 mod at_once;
+mod commit_fails;
 mod common;
 mod device;
 mod histories;
@@ -25,6 +26,7 @@ mod late_answer;
 mod ledger;
 mod next_version;
 mod order;
+mod partitioned;
 mod plan;
 mod refused;
 mod refused_bus;

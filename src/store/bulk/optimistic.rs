@@ -76,22 +76,26 @@ pub fn see(connection: &mut PgConnection, questions: &Questions<'_>) -> QueryRes
     Ok(seen)
 }
 
-/// Writes nothing where one of the messages is stored. Where a user's timeline is not as it was seen,
-/// it becomes null, which it must not be: the statement fails, and with it the transaction. Users are
-/// locked in the order of the array, as by all batches, and before anything else is written: without
-/// `done`, PostgreSQL would be free to insert first. (`told` only rises, whoever raises it. The
-/// contacts of a user do not change here.)
+/// Writes nothing where one of the messages is stored. Where a timeline that is to grow is not as it
+/// was seen, it becomes null, which it must not be; where a user is gone, one is divided by zero: the
+/// statement fails, and with it the transaction. (`told` only rises, whoever raises it. The contacts of
+/// a user do not change here.)
+///
+/// Users are locked in the order of the array, as by all batches, and **before anything else is
+/// written**: without `done`, PostgreSQL would insert first, and two batches could wait for each other.
 const SAVE: &str = "
     WITH new AS MATERIALIZED (
         SELECT NOT EXISTS (SELECT FROM messages WHERE id = ANY (?)) AS yes
     ), saved AS (
-        UPDATE users SET timeline = CASE WHEN timeline = seen THEN next END,
+        UPDATE users SET timeline = CASE WHEN timeline = seen THEN next
+                WHEN next = seen THEN timeline END,
             told = GREATEST(told, known)
         FROM UNNEST(?, ?, ?, ?) AS change (of, seen, next, known)
         WHERE users.id = change.of AND (SELECT yes FROM new)
         RETURNING 1
     ), done AS MATERIALIZED (
-        SELECT (SELECT yes FROM new) AND (SELECT count(*) FROM saved) = ? AS yes
+        SELECT CASE WHEN yes THEN 1 / ((SELECT count(*) FROM saved) = ?)::int ELSE 0 END = 1 AS yes
+        FROM new
     )";
 const STORE: &str = ", stored AS (
         INSERT INTO messages (id, sender, recipient, sender_seq, recipient_seq, lo, hi, lo_seq,
@@ -110,15 +114,25 @@ const GIVE: &str = ", given AS (
         SELECT * FROM UNNEST(?, ?, ?) WHERE (SELECT yes FROM done)
     )";
 
-/// Writes what a batch decided, unless one of the users that it changes has changed since they were
-/// seen. Returns whether it did: all of it, or nothing.
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// All of it is committed.
+    All,
+    /// Nothing, since a message of the batch is stored.
+    Stored,
+    /// Nothing, since a timeline had grown, or a message was stored at the same moment.
+    Overtaken,
+}
+
+/// Writes what a batch decided, unless somebody else has written for its users since they were seen.
 ///
 /// The text depends on what there is to write: one of sixteen, each of which stays prepared.
 pub fn write_if_unchanged(
     connection: &mut PgConnection,
     changes: &[Change],
     effects: &Effects<'_>,
-) -> QueryResult<bool> {
+) -> QueryResult<Written> {
     let Effects {
         rows,
         read,
@@ -156,11 +170,15 @@ pub fn write_if_unchanged(
     if !grants.is_empty() {
         statement = statement.grants(grants);
     }
+    // The row comes before the commit does. diesel reads on to the end of the transaction before it
+    // gives out a row, so a commit that fails is an error here, too.
     match statement.get_result(connection) {
+        Ok(true) => Ok(Written::All),
+        Ok(false) => Ok(Written::Stored),
         Err(Error::DatabaseError(
             DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::UniqueViolation,
             _,
-        )) => Ok(false),
-        result => result,
+        )) => Ok(Written::Overtaken),
+        Err(error) => Err(error),
     }
 }

@@ -38,7 +38,7 @@ fn facts() -> Facts {
 #[test]
 fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unread() {
     let batch = [message("A", "NEW"), Write::Connect(user("NEW"))];
-    let decided = decide(&batch, facts(), &Recent::default(), 0);
+    let decided = decide(&batch, facts(), &Recall::default(), 0);
     let expected = Outcome::Connected(Connected {
         head: 1,
         told: 0,
@@ -51,7 +51,7 @@ fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unrea
 #[test]
 fn who_connects_before_their_first_message_in_one_batch_follows_it() {
     let batch = [Write::Connect(user("NEW")), message("A", "NEW")];
-    let decided = decide(&batch, facts(), &Recent::default(), 0);
+    let decided = decide(&batch, facts(), &Recall::default(), 0);
     let expected = Outcome::Connected(Connected {
         head: 0,
         told: 0,
@@ -75,7 +75,7 @@ fn a_message_read_in_its_own_batch_is_stored_as_read() {
         origin: 8,
     };
     let batch = [message("A", "NEW"), read.clone(), read];
-    let decided = decide(&batch, facts(), &Recent::default(), 0);
+    let decided = decide(&batch, facts(), &Recall::default(), 0);
     assert_eq!(decided.effects.rows[0].status, READ);
     assert!(decided.effects.read.is_empty());
     assert_eq!(decided.effects.receipts.len(), 2);
