@@ -22,7 +22,7 @@ const BATCH_WRITES: usize = 2_000;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Another lane is put to use for each so many writes that wait or are in flight.
-const WRITES_FOR_A_LANE: usize = 128;
+const WRITES_FOR_A_LANE: usize = 512;
 /// A batch that takes so long is held up by something: requests take another lane, if there is one.
 const HELD_UP: Duration = Duration::from_millis(100);
 

@@ -132,11 +132,14 @@ impl ChatServer {
         Some(device)
     }
 
-    /// Closes a device with this code, after what is on its way to it.
+    /// Closes a device with this code: nothing more is delivered to it, and when all it asked is
+    /// answered, it goes. What it sent may be in another lane than what sends it away.
     pub(super) fn kick(&mut self, connection: ConnectionId, code: CloseCode) {
-        if let Some(mut device) = self.remove_device(connection) {
+        if let Some(device) = self.devices.get_mut(&connection) {
+            device.cursor = None;
             device.flush();
             device.session.do_send(Kick(code));
+            self.routes.detach(&device.user, connection);
         }
     }
 

@@ -58,7 +58,7 @@ impl Session {
                         }
                     });
                 }
-                State::Connected(_) | State::Leaving(_) => {}
+                State::Connected(_) | State::Leaving(..) => {}
             }
         });
         ctx.run_interval(deadlines.ping, |this, ctx| {

@@ -50,7 +50,7 @@ pub struct ConnectAnswer {
     pub connected: bool,
 }
 
-/// Close the connection.
+/// Read no more, and close the connection when all that was asked is answered.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Kick(pub CloseCode);

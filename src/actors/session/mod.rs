@@ -86,8 +86,8 @@ enum State {
     Connecting(UserId),
     /// Speaks for its user.
     Connected(UserId),
-    /// Ends as soon as all is answered.
-    Leaving(UserId),
+    /// Ends with this code as soon as all is answered.
+    Leaving(UserId, CloseCode),
 }
 
 /// See the module.
@@ -127,7 +127,7 @@ impl Session {
 
     fn user(&self) -> Option<&UserId> {
         match &self.state {
-            State::Connected(user) | State::Leaving(user) => Some(user),
+            State::Connected(user) | State::Leaving(user, _) => Some(user),
             State::Anonymous | State::Connecting(_) => None,
         }
     }
@@ -234,19 +234,22 @@ impl Session {
         self.pipe.set_open(may_ask && within);
     }
 
-    /// The server goes away: nothing more is read, and when all is answered, goodbye.
-    fn leave(&mut self, ctx: &mut Ctx) {
+    /// Nothing more is read, and when all is answered, goodbye.
+    fn leave(&mut self, code: CloseCode, ctx: &mut Ctx) {
         let Some(user) = self.user().cloned() else {
-            return self.close(CloseCode::GoingAway, ctx); // nobody is owed anything yet
+            return self.close(code, ctx); // nobody is owed anything yet
         };
-        self.state = State::Leaving(user);
+        self.state = State::Leaving(user, code);
         self.set_gate();
         self.close_if_left(ctx);
     }
 
     fn close_if_left(&mut self, ctx: &mut Ctx) {
-        if matches!(self.state, State::Leaving(_)) && self.owed == 0 && self.pages.is_idle() {
-            self.close(CloseCode::GoingAway, ctx);
+        if let State::Leaving(_, code) = self.state
+            && self.owed == 0
+            && self.pages.is_idle()
+        {
+            self.close(code, ctx);
         }
     }
 
@@ -267,7 +270,10 @@ impl Actor for Session {
         ctx.add_stream(DrainedStream(Rc::clone(&self.pipe)));
         let mut leaving = self.shared.leaving.clone();
         let left = async move { leaving.wait_for(|leaving| *leaving).await.is_ok() };
-        ctx.spawn(left.into_actor(self).map(|_, this, ctx| this.leave(ctx)));
+        ctx.spawn(
+            left.into_actor(self)
+                .map(|_, this, ctx| this.leave(CloseCode::GoingAway, ctx)),
+        );
     }
 
     fn stopped(&mut self, _: &mut Ctx) {
@@ -362,7 +368,7 @@ impl Handler<Kick> for Session {
     type Result = ();
 
     fn handle(&mut self, Kick(code): Kick, ctx: &mut Ctx) {
-        self.close(code, ctx);
+        self.leave(code, ctx);
     }
 }
 
