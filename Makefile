@@ -11,10 +11,10 @@ help: ## List the targets
 run: ## Build and serve, with demo data, on 127.0.0.1:8080
 	$(CARGO) run --release --locked -- serve --demo
 
-test: ## Run all tests, those of the protocol on SQLite, on PostgreSQL and through two nodes
+test: ## Run all tests, those of one node on SQLite, on PostgreSQL and through two nodes
 	$(CARGO) test --locked
-	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol
-	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol
+	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol --test faults
+	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol --test faults
 
 lint: ## Check format, clippy and the API documentation; any warning fails
 	$(CARGO) fmt --check

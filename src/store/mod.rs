@@ -92,13 +92,14 @@ impl Store {
     /// # Errors
     /// Where the file cannot be opened, is no database, or is of a newer Yanshu.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        let writers = Pool::open(options, Lane::Writing)?;
+        let recall = recall::Recall::default();
+        let writers = Pool::open(options, Lane::Writing, &recall)?;
         let deployment = connection::migrate(&mut writers.get()?.link())?;
-        let readers = Pool::open(options, Lane::Reading)?;
+        let readers = Pool::open(options, Lane::Reading, &recall)?;
         Ok(Self {
             writers,
             readers,
-            recall: recall::Recall::default(),
+            recall,
             hopes: optimistic::Hopes::default(),
             deployment,
         })

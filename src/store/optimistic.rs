@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
+use diesel::result::{DatabaseErrorKind, Error};
 
 use super::batch::{Failed, Outcome, Write};
 use super::bulk::optimistic::{Seen, Written, see, write_if_unchanged};
@@ -191,8 +192,8 @@ impl Attempt<'_, '_> {
                 Ok(Written::Overtaken) => return Ok(Tried::Overtaken),
                 Err(error) => {
                     return Err(Failed {
+                        before_commit: was_not_sent(&error),
                         error: error.into(),
-                        before_commit: false,
                     });
                 }
             }
@@ -200,6 +201,15 @@ impl Attempt<'_, '_> {
         self.recall.keep(self.age, working.into_states(), grants);
         Ok(Tried::Done(outcomes))
     }
+}
+
+/// Whether a statement did not even leave for the database.
+fn was_not_sent(error: &Error) -> bool {
+    let why = match error {
+        Error::DatabaseError(why, _) => why,
+        _ => return false,
+    };
+    matches!(why, DatabaseErrorKind::UnableToSendCommand)
 }
 
 /// Whether a write asks nothing that only a transaction can answer.

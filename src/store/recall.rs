@@ -17,14 +17,14 @@ use crate::protocol::UserId;
 const REMEMBERED_MAX: usize = 65_536;
 
 /// See the module. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Recall(Arc<Mutex<Known>>);
 
 /// The time from one failure of the database to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Age(u64);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Known {
     age: Age,
     users: HashMap<UserId, UserState>,
@@ -75,7 +75,13 @@ impl Recall {
             if known.grants.len() >= REMEMBERED_MAX {
                 known.grants.clear();
             }
-            known.users.extend(users);
+            for (user, state) in users {
+                let is_newer = |old: &UserState| old.timeline <= state.timeline;
+                // Batches of several lanes may end in another order than they began.
+                if known.users.get(&user).is_none_or(is_newer) {
+                    known.users.insert(user, state);
+                }
+            }
             known.grants.extend(grants);
         }
     }

@@ -29,6 +29,7 @@ mod memory_backlog;
 mod mutate;
 mod mutations;
 mod observe;
+mod refusals;
 mod replaced;
 mod silent_sender;
 mod slow_reader;

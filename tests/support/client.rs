@@ -57,9 +57,14 @@ impl Client {
         client
     }
 
+    /// What it sends from now on is this user's.
+    pub fn speak_as(&mut self, user: &str) {
+        user.clone_into(&mut self.user);
+    }
+
     /// Sends the connect frame and takes its answer.
     pub async fn connect_as(&mut self, user: &str) {
-        user.clone_into(&mut self.user);
+        self.speak_as(user);
         self.send(frames::connect(user)).await;
         assert_eq!(self.next_text().await, frames::connected_text(user));
     }

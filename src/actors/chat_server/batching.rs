@@ -74,7 +74,7 @@ impl ChatServer {
     /// Sends off whatever waits in a lane with nothing in flight.
     pub(super) fn write_next(&mut self, ctx: &mut Context<Self>) {
         for lane in 0..self.lanes.len() {
-            if let Some(refusals) = self.send_next(lane, ctx) {
+            while let Some(refusals) = self.send_next(lane, ctx) {
                 self.settle_all(lane, refusals, Ok(Vec::new()), ctx);
             }
         }
@@ -130,6 +130,8 @@ impl ChatServer {
         self.settle_all(lane, flight.jobs, result, ctx);
         if let Some(refusals) = refusals {
             self.settle_all(lane, refusals, Ok(Vec::new()), ctx);
+            // A batch of refusals alone leaves nothing in flight that would bring on the next one.
+            self.write_next(ctx);
         }
         self.finish_if_idle();
     }

@@ -125,6 +125,12 @@ pub struct Batch {
     pub writes: Vec<Write>,
 }
 
+/// A lane for what concerns no user.
+pub fn any(lanes: &[Lane]) -> usize {
+    let moving = lanes.iter().position(|lane| !lane.is_held_up());
+    moving.unwrap_or(0)
+}
+
 /// The lane for what these two have to do with each other: batches in different lanes that concern
 /// the same user would wait for one another.
 pub fn choose(lanes: &[Lane], a: &UserId, b: &UserId) -> usize {

@@ -147,7 +147,8 @@ impl ChatServer {
             self.enqueue(lane, job, Some(Write::Grant(user, first)), ctx);
         }
         if let Some(count) = self.ids.wants(self.waiting.len()) {
-            self.enqueue(0, Job::Lease { count }, Some(Write::Lease(count)), ctx);
+            let lane = lanes::any(&self.lanes);
+            self.enqueue(lane, Job::Lease { count }, Some(Write::Lease(count)), ctx);
         }
     }
 

@@ -91,7 +91,7 @@ const SAVE: &str = "
                 WHEN next = seen THEN timeline END,
             told = GREATEST(told, known)
         FROM UNNEST(?, ?, ?, ?) AS change (of, seen, next, known)
-        WHERE users.id = change.of AND (SELECT yes FROM new)
+        WHERE users.id = ANY (ARRAY[change.of]) AND (SELECT yes FROM new)
         RETURNING 1
     ), done AS MATERIALIZED (
         SELECT CASE WHEN yes THEN 1 / ((SELECT count(*) FROM saved) = ?)::int ELSE 0 END = 1 AS yes

@@ -3,6 +3,12 @@
 //! The text of each [`Statement`] is the same for any number of rows, so that it stays prepared. The
 //! transaction is at READ COMMITTED: once the users are locked, each statement sees whatever was
 //! committed by those who held the locks before.
+//!
+//! A plan is kept, and one that was made for a table of few rows must hold when there are millions. Such
+//! a table costs PostgreSQL nothing to read from end to end, by an index too, so each statement leaves
+//! it no other way than to look rows up: what an UPDATE joins is written `= ANY (ARRAY[…])`, which cannot
+//! be merged with a whole index, a question for each row is a subquery that `OFFSET 0` keeps from becoming
+//! a join, and nothing is asked for in the order of an index.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,10 +27,11 @@ use crate::store::users::UserState;
 impl Bulk for PgConnection {
     fn lock_users(&mut self, logins: &[&str]) -> QueryResult<Vec<(String, UserState)>> {
         // The rows are sorted first and locked one after another then: PostgreSQL's LockRows stands
-        // above the Sort, and a number never changes. Readers of a user's key need not wait.
+        // above the Sort, and a number never changes. By a sum, since `users_pkey` is in the order of
+        // the number itself. Readers of a user's key need not wait.
         users::table
             .filter(users::login.eq_any(logins))
-            .order(users::id)
+            .order(users::id + 0)
             .select((
                 users::login,
                 (users::id, users::timeline, users::told, users::contacts),
@@ -56,7 +63,7 @@ impl Bulk for PgConnection {
         Statement::<()>::new(
             "UPDATE users SET timeline = new.timeline, told = new.told, contacts = new.contacts
              FROM UNNEST(?, ?, ?, ?) AS new (id, timeline, told, contacts)
-             WHERE users.id = new.id",
+             WHERE users.id = ANY (ARRAY[new.id])",
         )
         .numbers(states, |s| s.id)
         .numbers(states, |s| s.timeline)
@@ -75,9 +82,9 @@ impl Bulk for PgConnection {
 
     fn same_content(&mut self, claims: &[Claim<'_>]) -> QueryResult<Vec<bool>> {
         let places: Vec<i64> = Statement::<BigInt>::new(
-            "SELECT claim.place FROM UNNEST(?, ?, ?) WITH ORDINALITY AS claim (id, kind, body, place)
-             JOIN messages ON messages.id = claim.id
-                 AND messages.kind = claim.kind AND messages.body = claim.body",
+            "SELECT place FROM UNNEST(?, ?, ?) WITH ORDINALITY AS claim (id, kind, body, place)
+             WHERE EXISTS (SELECT FROM messages WHERE messages.id = claim.id
+                 AND messages.kind = claim.kind AND messages.body = claim.body OFFSET 0)",
         )
         .numbers(claims, |c| c.message)
         .small_numbers(claims, |c| c.kind)
@@ -153,8 +160,9 @@ impl Bulk for PgConnection {
 
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
         let found: Vec<(i64, i64)> = Statement::<(BigInt, BigInt)>::new(
-            "SELECT contacts.owner, contacts.contact FROM UNNEST(?, ?) AS pair (owner, contact)
-             JOIN contacts ON contacts.owner = pair.owner AND contacts.contact = pair.contact",
+            "SELECT owner, contact FROM UNNEST(?, ?) AS pair (owner, contact)
+             WHERE EXISTS (SELECT FROM contacts WHERE contacts.owner = pair.owner
+                 AND contacts.contact = pair.contact OFFSET 0)",
         )
         .numbers(pairs, |p| p.0)
         .numbers(pairs, |p| p.1)
@@ -173,7 +181,7 @@ impl Bulk for PgConnection {
     fn name_users(&mut self, names: &[(i64, Option<&str>)]) -> QueryResult<()> {
         Statement::<()>::new(
             "UPDATE users SET name = new.name FROM UNNEST(?, ?) AS new (id, name)
-             WHERE users.id = new.id",
+             WHERE users.id = ANY (ARRAY[new.id])",
         )
         .numbers(names, |n| n.0)
         .names(names, |n| n.1)
@@ -184,7 +192,8 @@ impl Bulk for PgConnection {
     fn name_contacts(&mut self, aliases: &[((i64, i64), Option<&str>)]) -> QueryResult<()> {
         Statement::<()>::new(
             "UPDATE contacts SET alias = new.alias FROM UNNEST(?, ?, ?) AS new (owner, contact, alias)
-             WHERE contacts.owner = new.owner AND contacts.contact = new.contact",
+             WHERE contacts.owner = ANY (ARRAY[new.owner])
+                 AND contacts.contact = ANY (ARRAY[new.contact])",
         )
         .numbers(aliases, |a| a.0.0)
         .numbers(aliases, |a| a.0.1)

@@ -13,6 +13,7 @@ use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, migration::MigrationVersion};
 
+use super::recall::Recall;
 use super::{DatabaseUrl, StoreError, StoreOptions};
 
 pub use postgres::{APPLICATION_NAME, Deployment, check_server, migrate_and, with_parameters};
@@ -115,10 +116,12 @@ pub enum Pooled {
 
 impl Pool {
     /// Connects.
-    pub fn open(options: &StoreOptions, lane: Lane) -> Result<Self, StoreError> {
+    pub fn open(options: &StoreOptions, lane: Lane, recall: &Recall) -> Result<Self, StoreError> {
         match &options.url {
             DatabaseUrl::Sqlite(path) => sqlite::pool(path, options, lane).map(Self::Sqlite),
-            DatabaseUrl::Postgres(url) => postgres::pool(url, options, lane).map(Self::Postgres),
+            DatabaseUrl::Postgres(url) => {
+                postgres::pool(url, options, lane, recall.clone()).map(Self::Postgres)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{Lane, StoreError, StoreOptions, foreign, migration_failed, unknown_migration};
+use crate::store::recall::Recall;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -44,6 +45,7 @@ pub fn pool(
     url: &str,
     options: &StoreOptions,
     lane: Lane,
+    recall: Recall,
 ) -> Result<r2d2::Pool<ConnectionManager<PgConnection>>, StoreError> {
     let size = match lane {
         Lane::Writing => options.writers.max(1),
@@ -52,6 +54,7 @@ pub fn pool(
     let setup = Setup {
         lane,
         timeout: options.timeout,
+        recall,
     };
     Ok(r2d2::Pool::builder()
         .max_size(size)
@@ -82,10 +85,16 @@ pub fn with_parameters(url: &str) -> String {
 struct Setup {
     lane: Lane,
     timeout: Duration,
+    recall: Recall,
 }
 
 impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Setup {
     fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
+        // Behind the same name there may be another database now, one that lacks the last commits, and
+        // no statement need have failed since.
+        if self.lane == Lane::Writing {
+            self.recall.clear();
+        }
         // Promise 1 rests on synchronous_commit: only what is weaker than `on` is changed. A node that
         // is cut off inside a transaction must not hold its locks for long. Every statement finds its
         // rows by an index, also one that was planned when its table was small: a plan is kept, and
