@@ -123,7 +123,10 @@ fn every_statement_finds_its_rows_by_an_index() {
         readers: 1,
         timeout: std::time::Duration::from_secs(1),
     };
-    let mut pooled = Pool::open(&options, Lane::Writing).unwrap().get().unwrap();
+    let mut pooled = Pool::open(&options, Lane::Writing, &recall::Recall::default())
+        .unwrap()
+        .get()
+        .unwrap();
     connection::migrate(&mut pooled.link()).unwrap();
     let Link::Sqlite(connection) = pooled.link() else {
         panic!("a SQLite URL opens SQLite");
