@@ -19,7 +19,7 @@ use crate::actors::db_executor::{DbExecutor, WriteBatch};
 use crate::actors::flow::Untaken;
 use crate::actors::link::Links;
 use crate::actors::session::{Deadlines, Shared};
-use crate::auth::OpenHosts;
+use crate::auth::{Gate, Verifier};
 use crate::bus::local::Hub;
 use crate::bus::{Bus, Events};
 use crate::chat::Budget;
@@ -74,14 +74,19 @@ pub struct Application {
 }
 
 impl Application {
-    /// Puts a server together over a store, and a way to other nodes. It answers once
-    /// [`Self::run_until`] runs.
+    /// Puts a server together over a store, a way to other nodes, and what tokens are held against
+    /// (`None`: it is open). It answers once [`Self::run_until`] runs.
     ///
     /// # Errors
     /// Where the address cannot be listened on.
-    pub fn build(settings: &ServeSettings, store: &Store, node: Node) -> io::Result<Self> {
+    pub fn build(
+        settings: &ServeSettings,
+        store: &Store,
+        node: Node,
+        verifier: Option<Verifier>,
+    ) -> io::Result<Self> {
         let writers = DbExecutor::start_writers(store, settings.writers());
-        Self::with_writers(settings, store, node, writers)
+        Self::with_writers(settings, store, node, verifier, writers)
     }
 
     /// The same with other writing lanes: benchmarks measure the sockets without a store.
@@ -92,6 +97,7 @@ impl Application {
         settings: &ServeSettings,
         store: &Store,
         Node { bus, events }: Node,
+        verifier: Option<Verifier>,
         writers: Vec<Recipient<WriteBatch>>,
     ) -> io::Result<Self> {
         let (leave, leaving) = watch::channel(false);
@@ -111,6 +117,7 @@ impl Application {
         let sessions = Arc::new(AtomicUsize::new(0));
         let shared = Arc::new(Shared {
             chat: chat.clone(),
+            verifier: verifier.clone(),
             readers: readers.clone(),
             budget: Budget::new(BUDGET_BYTES),
             untaken: Untaken::default(),
@@ -126,7 +133,7 @@ impl Application {
         });
         let door = Data::new(Door {
             shared,
-            hosts: open_hosts(settings),
+            gate: gate(settings, verifier.is_some()),
             max_frame: settings.max_frame_size as usize,
         });
         let health = Data::new(Health {
@@ -137,6 +144,9 @@ impl Application {
         });
         let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
+        if let Some(verifier) = verifier {
+            actix_web::rt::spawn(verifier.watch());
+        }
         let links = Links::default();
         actix_web::rt::spawn(links.clone().watch(settings.stall_timeout));
         let mut server = HttpServer::new(move || {
@@ -205,11 +215,15 @@ impl Application {
     }
 }
 
-/// The names that were configured: whoever listens on an address means it to be asked for.
-fn open_hosts(settings: &ServeSettings) -> OpenHosts {
+/// Whoever listens on an address means it to be asked for.
+fn gate(settings: &ServeSettings, has_tokens: bool) -> Gate {
+    let origins = &settings.allowed_origin;
+    if has_tokens {
+        return Gate::with_tokens(origins);
+    }
     let mut names = settings.allowed_host.clone();
     names.push(settings.listen.ip().to_string());
-    OpenHosts::new(&names)
+    Gate::open(&names, origins)
 }
 
 fn start_chat(parts: Parts) -> Addr<ChatServer> {

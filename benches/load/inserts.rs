@@ -26,6 +26,7 @@ fn open(url: &str) -> Outcome<Store> {
         writers: 1,
         readers: 1,
         timeout: Duration::from_secs(5),
+        strangers: true,
     })?)
 }
 

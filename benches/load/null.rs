@@ -42,11 +42,13 @@ pub fn serve(arguments: impl Iterator<Item = String>) -> Outcome<()> {
         writers: 1,
         readers: 2,
         timeout: Duration::from_secs(5),
+        strangers: true,
     })?;
     actix_web::rt::System::new().block_on(async move {
         let writer = SyncArbiter::start(1, NullWriter::default);
         let node = join(&settings).await?;
-        let app = Application::with_writers(&settings, &store, node, vec![writer.recipient()])?;
+        let app =
+            Application::with_writers(&settings, &store, node, None, vec![writer.recipient()])?;
         println!("yanshu is listening on http://{}", app.address());
         std::io::stdout().flush()?;
         app.run_until(std::future::pending()).await?;

@@ -49,6 +49,7 @@ fn open(settings: &ImportSettings) -> Result<Store, String> {
         writers: 1,
         readers: 1,
         timeout: settings.store.store_timeout,
+        strangers: true,
     };
     Store::open(&options).map_err(|error| error.to_string())
 }

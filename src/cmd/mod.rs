@@ -5,6 +5,7 @@ mod health;
 mod import;
 mod migrate_data;
 mod serve;
+mod token;
 
 use crate::settings::{Cli, Command, ContactsCommand, UsersCommand};
 
@@ -16,6 +17,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
     match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(settings) => serve::run(&settings),
         Command::Health(settings) => health::run(&settings),
+        Command::Token(settings) => token::run(&settings),
         Command::Users(UsersCommand::Import(settings)) => import::users(&settings),
         Command::Contacts(ContactsCommand::Import(settings)) => import::contacts(&settings),
         Command::MigrateData(settings) => migrate_data::run(&settings),

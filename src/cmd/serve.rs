@@ -7,14 +7,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::demo;
 use crate::app::{Application, Node};
-use crate::auth;
+use crate::auth::{self, Verifier};
 use crate::bus::nats::{self, NatsOptions};
-use crate::settings::ServeSettings;
+use crate::settings::{Secret, ServeSettings, TokenSettings};
 use crate::store::{DatabaseUrl, Store, StoreOptions};
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(settings: &ServeSettings) -> Result<(), String> {
-    auth::check_open_listen(settings.listen, settings.allow_open).map_err(|e| e.to_string())?;
+    let verifier = verifier(&settings.tokens)?;
+    if verifier.is_none() {
+        auth::check_open_listen(settings.listen, settings.allow_open).map_err(|e| e.to_string())?;
+    }
     check_nodes(settings)?;
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         log::warn!("the limit of open files stays as it is: {error}");
@@ -23,7 +26,27 @@ pub fn run(settings: &ServeSettings) -> Result<(), String> {
     if settings.demo {
         demo::fill(&store).map_err(|error| format!("--demo: {error}"))?;
     }
-    actix_web::rt::System::new().block_on(serve(settings, &store))
+    actix_web::rt::System::new().block_on(serve(settings, &store, verifier))
+}
+
+/// What tokens are held against, where the server is not open.
+fn verifier(settings: &TokenSettings) -> Result<Option<Verifier>, String> {
+    let audience = settings.jwt_audience.clone();
+    if let Some(Secret(secret)) = &settings.jwt_secret {
+        let verifier = Verifier::with_secret(secret, audience);
+        return verifier
+            .map(Some)
+            .map_err(|error| format!("--jwt-secret: {error}"));
+    }
+    if let Some(path) = &settings.jwt_public_key {
+        let verifier = Verifier::with_file(path.clone(), audience);
+        let failed = |error| format!("--jwt-public-key: {} {error}", path.display());
+        return verifier.map(Some).map_err(failed);
+    }
+    if audience.is_some() {
+        return Err("--jwt-audience is of no use without --jwt-secret or --jwt-public-key".into());
+    }
+    Ok(None)
 }
 
 /// Several nodes need a database that they share.
@@ -43,6 +66,7 @@ fn open(settings: &ServeSettings) -> Result<Store, String> {
         writers: u32::try_from(settings.writers()).unwrap_or(u32::MAX),
         readers: u32::try_from(settings.readers()).unwrap_or(u32::MAX),
         timeout: settings.store.store_timeout,
+        strangers: settings.tokens.is_open(),
     };
     Store::open(&options).map_err(|error| match &options.url {
         DatabaseUrl::Sqlite(path) => format!("{path}: {error}"),
@@ -73,15 +97,22 @@ async fn join(settings: &ServeSettings, store: &Store) -> Result<Node, String> {
     })
 }
 
-async fn serve(settings: &ServeSettings, store: &Store) -> Result<(), String> {
+async fn serve(
+    settings: &ServeSettings,
+    store: &Store,
+    verifier: Option<Verifier>,
+) -> Result<(), String> {
     let listen = settings.listen;
     let failed = |error: std::io::Error| format!("cannot listen on {listen}: {error}");
     let node = join(settings, store).await?;
-    let app = Application::build(settings, store, node).map_err(failed)?;
+    let is_open = verifier.is_none();
+    let app = Application::build(settings, store, node, verifier).map_err(failed)?;
     let address = app.address();
     let mut terminate = on(SignalKind::terminate())?;
     let mut interrupt = on(SignalKind::interrupt())?;
-    log::warn!("open mode: any client on {address} is believed to be whoever it says");
+    if is_open {
+        log::warn!("open mode: any client on {address} is believed to be whoever it says");
+    }
     announce(address);
     let stop = async {
         tokio::select! {

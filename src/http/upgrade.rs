@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_VERSION};
+use actix_web::http::header::{
+    AUTHORIZATION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
 use crate::actors::link::Link;
-use crate::actors::session::{Session, Shared};
+use crate::actors::session::{Session, Shared, Shown};
 use crate::actors::ws;
-use crate::auth::OpenHosts;
+use crate::auth::Gate;
 use crate::chat::ConnectionId;
 
 /// The one version of the protocol there is (RFC 6455 §4.1). actix would take drafts of it, too.
@@ -20,8 +22,8 @@ const VERSION: &str = "13";
 pub struct Door {
     /// Passed on to each session.
     pub shared: Arc<Shared>,
-    /// Which `Host`s are answered.
-    pub hosts: OpenHosts,
+    /// Which `Host`s are answered, and the pages of which `Origin`s.
+    pub gate: Gate,
     /// The largest frame, in bytes of payload.
     pub max_frame: usize,
 }
@@ -32,17 +34,14 @@ pub async fn upgrade(
     payload: web::Payload,
     door: web::Data<Door>,
 ) -> Result<HttpResponse, Error> {
-    let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
-    if !host.is_some_and(|host| door.hosts.allows(host)) {
+    let host = header(&request, HOST).unwrap_or_default();
+    if !door.gate.allows_host(host) {
         let text = "this server answers to loopback names only (see --allowed-host)\n";
         return Ok(HttpResponse::Forbidden().body(text));
     }
-    let origin = request
-        .headers()
-        .get(ORIGIN)
-        .map(|o| o.to_str().unwrap_or_default());
-    if origin.is_some_and(|origin| !door.hosts.allows_origin(origin)) {
-        let text = "this server answers to pages of its own only (see --allowed-host)\n";
+    let origin = header(&request, ORIGIN);
+    if origin.is_some_and(|origin| !door.gate.allows_origin(origin, host)) {
+        let text = "this server answers to pages of its own only (see --allowed-origin)\n";
         return Ok(HttpResponse::Forbidden().body(text));
     }
     let version = request.headers().get(SEC_WEBSOCKET_VERSION);
@@ -60,8 +59,45 @@ pub async fn upgrade(
         return Ok(HttpResponse::ServiceUnavailable().body("no descriptor left\n"));
     };
     let shared = Arc::clone(&door.shared);
+    let shown = shown(&request, &shared);
     ws::start(&request, payload, link, door.max_frame, |pipe| {
-        Session::new(new_connection(), shared, pipe)
+        Session::new(new_connection(), shared, shown, pipe)
+    })
+}
+
+/// A header as text; empty where it is none.
+fn header(request: &HttpRequest, name: HeaderName) -> Option<&str> {
+    let value = request.headers().get(name)?;
+    Some(value.to_str().unwrap_or_default())
+}
+
+/// Who the token of an upgrade says the client is. A wrong one gets its WebSocket, and is closed there:
+/// a page is not told why an upgrade was refused.
+fn shown(request: &HttpRequest, shared: &Shared) -> Shown {
+    let Some((verifier, token)) = shared.verifier.as_ref().zip(token(request)) else {
+        return Shown::Nothing;
+    };
+    match verifier.verify(token) {
+        Ok(identity) => Shown::Identity(identity),
+        Err(error) => {
+            log::debug!("the token of an upgrade is not taken: {error}");
+            Shown::Wrong
+        }
+    }
+}
+
+/// The token of an upgrade: from `Authorization: Bearer` (RFC 6750 §2.1), or among the subprotocols,
+/// the one place where a page can put it.
+fn token(request: &HttpRequest) -> Option<&str> {
+    let bearer = header(request, AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    bearer.or_else(|| {
+        let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+        let offered = offered.filter_map(|value| value.to_str().ok());
+        let mut offered = offered.flat_map(|value| value.split(',')).map(str::trim);
+        offered.find_map(|name| name.strip_prefix("bearer."))
     })
 }
 

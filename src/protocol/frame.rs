@@ -1,5 +1,7 @@
 //! What a client can ask for, after parsing: every field checked, nothing left to doubt.
 
+use std::fmt;
+
 use super::{MessageId, Timestamp, UserId};
 
 /// The event types of the seed, by their numbers.
@@ -60,7 +62,10 @@ pub struct Frame {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Action 1.
-    Connect,
+    Connect {
+        /// `token`: who the client says to be, where it was not said at the upgrade, or a fresh one.
+        token: Option<Token>,
+    },
     /// Action 2.
     GetIds,
     /// Action 3.
@@ -84,7 +89,7 @@ impl Request {
     /// The action this request came in.
     pub fn action(&self) -> Action {
         match self {
-            Self::Connect => Action::Connect,
+            Self::Connect { .. } => Action::Connect,
             Self::GetIds => Action::GetIds,
             Self::Send(_) => Action::Message,
             Self::Read { .. } => Action::Status,
@@ -102,6 +107,16 @@ impl Request {
             Self::History(query) => query.before,
             _ => None,
         }
+    }
+}
+
+/// A token as a client shows it. Its `Debug` does not: what is logged must hold no token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
     }
 }
 

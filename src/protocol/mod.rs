@@ -15,7 +15,7 @@ mod timestamp;
 
 pub use codes::{CloseCode, ErrorCode, Refusal};
 pub use delivery::Delivery;
-pub use frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request};
+pub use frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request, Token};
 pub use ids::{IdError, MessageId, UserId};
 pub use parse::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, parse};
 pub use timestamp::Timestamp;

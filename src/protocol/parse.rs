@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::field::{Field, Nested};
-use super::frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request};
+use super::frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request, Token};
 use super::{ErrorCode, MAX_MESSAGE_BYTES, MessageId, Refusal, Timestamp, UserId};
 
 /// `pageSize` where a client gives none.
@@ -30,6 +30,8 @@ struct RawFrame<'a> {
     base_msg_id: Field<'a>,
     #[serde(borrow)]
     page_size: Field<'a>,
+    #[serde(borrow)]
+    token: Field<'a>,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +86,7 @@ fn read(raw: &RawFrame<'_>, number: i64, user: Option<&UserId>) -> Result<Frame,
     }
     let request = match action {
         Action::Error => return Err(bad("action 0 is the server's")),
-        Action::Connect => Request::Connect,
+        Action::Connect => Request::Connect { token: token(raw)? },
         Action::GetIds => Request::GetIds,
         Action::Heartbeat => Request::Heartbeat,
         Action::Contacts => Request::Contacts,
@@ -168,6 +170,13 @@ fn chat_msg<'a, 'b>(raw: &'a RawFrame<'b>) -> Result<&'a RawMessage<'b>, Refusal
         Nested::Object(message) => Ok(message),
         Nested::Absent => Err(missing("chatMsg")),
         Nested::Other => Err(bad("chatMsg is no object")),
+    }
+}
+
+fn token(raw: &RawFrame<'_>) -> Result<Option<Token>, Refusal> {
+    match &raw.token {
+        Field::Absent => Ok(None),
+        field => Ok(Some(Token(text(field, "token")?.to_string()))),
     }
 }
 

@@ -15,7 +15,7 @@ use super::connection::Link;
 use super::contacts::AUTOMATIC_CONTACTS_MAX;
 use super::optimistic::{self, Hopes};
 use super::recall::Recall;
-use super::rules::{self, Decided, Effects, Facts};
+use super::rules::{self, Decided, Effects, Facts, Policy};
 use super::users::{Numbers, UserState, Working};
 use super::{StoreError, ids, now};
 use crate::protocol::{MessageId, MessageKind, UserId};
@@ -28,6 +28,8 @@ pub const ATTEMPTS: usize = 5;
 pub enum Write {
     /// A device of this user connects: the user exists from now on.
     Connect(UserId),
+    /// This user, who exists from now on, is called so.
+    Name(UserId, String),
     /// Take so many IDs for this node.
     Lease(i64),
     /// The IDs from the first number to before the second were leased and never granted.
@@ -121,6 +123,8 @@ pub struct Connected {
 /// Why a write was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
+    /// No such user, and a message does not make one here.
+    UnknownUser,
     /// No such message that this user may see.
     UnknownMessage,
     /// The user may see the message, but not report it as read.
@@ -159,15 +163,16 @@ pub fn apply(
     batch: &[Write],
     recall: &Recall,
     hopes: &Hopes,
+    policy: Policy,
 ) -> Result<Vec<Outcome>, Failed> {
     let age = recall.age();
-    if let Some(outcomes) = optimistic::apply(link, batch, recall, hopes)? {
+    if let Some(outcomes) = optimistic::apply(link, batch, recall, hopes, policy)? {
         return Ok(outcomes);
     }
     for _ in 0..ATTEMPTS {
         let mut before_commit = true;
         let result = link.writing(|link| {
-            let written = transaction(link, batch, recall)?;
+            let written = transaction(link, batch, recall, policy)?;
             before_commit = false;
             Ok(written)
         });
@@ -204,14 +209,19 @@ struct Written {
     grants: HashMap<i64, (i64, i64)>,
 }
 
-fn transaction(link: &mut Link<'_>, batch: &[Write], recall: &Recall) -> Result<Written, Stopped> {
+fn transaction(
+    link: &mut Link<'_>,
+    batch: &[Write],
+    recall: &Recall,
+    policy: Policy,
+) -> Result<Written, Stopped> {
     let facts = gather(link, batch)?;
     let Decided {
         mut outcomes,
         effects,
         mut working,
         mut grants,
-    } = rules::decide(batch, facts, recall, now());
+    } = rules::decide(batch, facts, recall, policy, now());
     let numbers = create_users(link, &working)?;
     working.number(&numbers);
     for (owner, _) in grants.values_mut() {
@@ -327,6 +337,10 @@ fn write(
     }
     if !effects.grants.is_empty() {
         link.bulk().insert_grants(&effects.grants)?;
+    }
+    if !effects.names.is_empty() {
+        let names = effects.names.iter().map(|(id, name)| (*id, Some(*name)));
+        link.bulk().name_users(&names.collect::<Vec<_>>())?;
     }
     let acquainted = acquaint(link, &effects.acquainted, working)?;
     let changed: Vec<UserState> = working.changed().iter().map(|user| user.is).collect();

@@ -74,6 +74,8 @@ pub struct StoreOptions {
     pub readers: u32,
     /// How long a statement waits for a lock, and a caller for a connection.
     pub timeout: Duration,
+    /// Whether a message to somebody who does not exist makes them exist.
+    pub strangers: bool,
 }
 
 /// The database: connections that write and others that read. Cheap to clone.
@@ -83,6 +85,7 @@ pub struct Store {
     readers: Pool,
     recall: recall::Recall,
     hopes: optimistic::Hopes,
+    policy: rules::Policy,
     deployment: Deployment,
 }
 
@@ -101,6 +104,9 @@ impl Store {
             readers,
             recall,
             hopes: optimistic::Hopes::default(),
+            policy: rules::Policy {
+                strangers: options.strangers,
+            },
             deployment,
         })
     }
@@ -119,7 +125,13 @@ impl Store {
         loop {
             let mut pooled = self.writers.get()?;
             chances -= 1;
-            let result = batch::apply(&mut pooled.link(), batch, &self.recall, &self.hopes);
+            let result = batch::apply(
+                &mut pooled.link(),
+                batch,
+                &self.recall,
+                &self.hopes,
+                self.policy,
+            );
             let failed = match result {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(failed) => failed,

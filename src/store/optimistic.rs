@@ -19,7 +19,7 @@ use super::bulk::optimistic::{Seen, Written, see, write_if_unchanged};
 use super::connection::Link;
 use super::now;
 use super::recall::{Age, Recall};
-use super::rules::{self, Decided, Facts};
+use super::rules::{self, Decided, Facts, Policy};
 use super::users::{Numbers, Working};
 use crate::protocol::UserId;
 
@@ -98,6 +98,7 @@ struct Attempt<'a, 'c> {
     connection: &'c mut PgConnection,
     batch: &'a [Write],
     recall: &'a Recall,
+    policy: Policy,
     /// When it began.
     age: Age,
 }
@@ -111,6 +112,7 @@ pub fn apply(
     batch: &[Write],
     recall: &Recall,
     hopes: &Hopes,
+    policy: Policy,
 ) -> Result<Option<Vec<Outcome>>, Failed> {
     // SQLite is a function call away.
     let Link::Postgres(connection) = link else {
@@ -123,6 +125,7 @@ pub fn apply(
         connection,
         batch,
         recall,
+        policy,
         age: recall.age(),
     };
     let result = attempt.apply(hopes);
@@ -175,7 +178,7 @@ impl Attempt<'_, '_> {
             mut effects,
             working,
             grants,
-        } = rules::decide(self.batch, facts, self.recall, now());
+        } = rules::decide(self.batch, facts, self.recall, self.policy, now());
         let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_));
         if source == Source::Recall && outcomes.iter().any(refused) {
             return Ok(Tried::Unsure);
@@ -216,7 +219,11 @@ fn was_not_sent(error: &Error) -> bool {
 fn suits(write: &Write) -> bool {
     match write {
         Write::Message(_) | Write::Read { .. } | Write::Grant(..) | Write::Told(..) => true,
-        Write::Connect(_) | Write::Lease(_) | Write::GiveBack(..) | Write::Probe => false,
+        Write::Connect(_)
+        | Write::Name(..)
+        | Write::Lease(_)
+        | Write::GiveBack(..)
+        | Write::Probe => false,
     }
 }
 

@@ -13,7 +13,7 @@ use super::batch::{self, NewMessage, Outcome, Write};
 use super::connection::{Lane, Link, Pool};
 use super::history::{self, PageQuery};
 use super::timeline::{self, Fetch};
-use super::{DatabaseUrl, StoreOptions, connection, contacts, optimistic, recall};
+use super::{DatabaseUrl, StoreOptions, connection, contacts, optimistic, recall, rules};
 use crate::protocol::{MessageId, MessageKind, UserId};
 
 #[derive(QueryableByName)]
@@ -32,6 +32,7 @@ fn write(connection: &mut SqliteConnection, writes: &[Write]) -> Vec<Outcome> {
         writes,
         &recall::Recall::default(),
         &optimistic::Hopes::default(),
+        rules::Policy { strangers: true },
     )
     .unwrap()
 }
@@ -122,6 +123,7 @@ fn every_statement_finds_its_rows_by_an_index() {
         writers: 1,
         readers: 1,
         timeout: std::time::Duration::from_secs(1),
+        strangers: true,
     };
     let mut pooled = Pool::open(&options, Lane::Writing, &recall::Recall::default())
         .unwrap()

@@ -18,6 +18,13 @@ use crate::protocol::{MessageId, UserId};
 /// A connect looks at few receipts more than these that were told to nobody.
 const RECEIPTS_LOOKED_AT: i64 = 1_000;
 
+/// What the owner of the server has decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether a message to somebody who does not exist makes them exist; else it is refused.
+    pub strangers: bool,
+}
+
 /// What has to be read before a batch can be decided.
 #[derive(Debug, Default)]
 pub struct Questions<'a> {
@@ -69,6 +76,8 @@ pub struct Effects<'a> {
     pub receipts: Vec<ReceiptRow>,
     /// Grants to store: block, user, Unix seconds.
     pub grants: Vec<(i64, i64, i64)>,
+    /// Users and what they are called.
+    pub names: Vec<(i64, &'a str)>,
     /// Users who wrote to each other and may not be contacts yet.
     pub acquainted: Vec<(UserId, UserId)>,
 }
@@ -80,6 +89,7 @@ impl Effects<'_> {
             && self.read.is_empty()
             && self.receipts.is_empty()
             && self.grants.is_empty()
+            && self.names.is_empty()
             && self.acquainted.is_empty()
     }
 
@@ -94,6 +104,9 @@ impl Effects<'_> {
         for grant in &mut self.grants {
             grant.1 = numbers.of(grant.1);
         }
+        for name in &mut self.names {
+            name.0 = numbers.of(name.0);
+        }
     }
 }
 
@@ -106,7 +119,7 @@ pub fn questions(batch: &[Write]) -> Questions<'_> {
                 questions.users.insert(user);
                 questions.connecting.insert(user);
             }
-            Write::Grant(user, _) | Write::Told(user, _) => {
+            Write::Grant(user, _) | Write::Told(user, _) | Write::Name(user, _) => {
                 questions.users.insert(user);
             }
             Write::Message(message) => {
@@ -134,13 +147,20 @@ pub fn questions(batch: &[Write]) -> Questions<'_> {
 }
 
 /// Decides a batch, at this second of Unix time.
-pub fn decide<'a>(batch: &'a [Write], facts: Facts, recall: &Recall, now: i64) -> Decided<'a> {
+pub fn decide<'a>(
+    batch: &'a [Write],
+    facts: Facts,
+    recall: &Recall,
+    policy: Policy,
+    now: i64,
+) -> Decided<'a> {
     let mut deciding = Deciding {
         facts,
         effects: Effects::default(),
         stored: HashMap::new(),
         acquainted: HashSet::new(),
         recall,
+        policy,
         now,
     };
     let outcomes = batch.iter().enumerate();
@@ -160,6 +180,7 @@ struct Deciding<'a, 'r> {
     stored: HashMap<i64, usize>,
     acquainted: HashSet<(i64, i64)>,
     recall: &'r Recall,
+    policy: Policy,
     now: i64,
 }
 
@@ -167,6 +188,7 @@ impl<'a> Deciding<'a, '_> {
     fn one(&mut self, place: usize, write: &'a Write) -> Outcome {
         match write {
             Write::Connect(user) => self.connect(user),
+            Write::Name(user, name) => self.name(user, name),
             Write::Grant(user, first) => self.grant(user, *first),
             Write::Message(message) => self.message(place, message),
             Write::Read {
@@ -196,6 +218,12 @@ impl<'a> Deciding<'a, '_> {
             unread,
             untold,
         })
+    }
+
+    fn name(&mut self, user: &UserId, name: &'a str) -> Outcome {
+        let user = self.facts.working.ensure(user);
+        self.effects.names.push((user, name));
+        Outcome::Done
     }
 
     fn grant(&mut self, user: &UserId, first: MessageId) -> Outcome {
@@ -232,6 +260,9 @@ impl<'a> Deciding<'a, '_> {
         }
         if !self.granted(new.id, sender) {
             return Outcome::Refused(Refused::IdNotGranted);
+        }
+        if !self.policy.strangers && self.facts.working.id(&new.to).is_none() {
+            return Outcome::Refused(Refused::UnknownUser);
         }
         self.store(new, sender)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -32,20 +33,36 @@ impl Client {
     }
 
     async fn open_at(node: &Node) -> Client {
+        let opened = Client::open_with(node, &[]).await;
+        let (client, _) = opened.unwrap_or_else(|error| panic!("the upgrade failed: {error}"));
+        client
+    }
+
+    /// Opens the WebSocket with more headers, and sends nothing. Returns the subprotocol that the server chose,
+    /// too; or the error, where it did not upgrade.
+    pub async fn open_with(
+        node: &Node,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Client, Option<String>), Error> {
+        let mut request = node.ws_url().into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse()?);
+        }
         let opening = async {
             let stream = TcpStream::connect(("127.0.0.1", node.port())).await?;
             stream.set_nodelay(true)?;
-            client_async(node.ws_url(), stream).await
+            client_async(request, stream).await
         };
-        let (socket, _) = within("the WebSocket upgrade", opening)
-            .await
-            .unwrap_or_else(|error| panic!("the upgrade failed: {error}"));
-        Client {
+        let (socket, response) = within("the WebSocket upgrade", opening).await?;
+        let chosen = response.headers().get("Sec-WebSocket-Protocol");
+        let chosen = chosen.map(|name| name.to_str().expect("it is ASCII").to_owned());
+        let client = Client {
             user: String::new(),
             socket,
             patience: PATIENCE,
             set_aside: VecDeque::new(),
-        }
+        };
+        Ok((client, chosen))
     }
 
     /// Opens the WebSocket and connects as `user`, whose answer must be the very first frame.
@@ -150,6 +167,23 @@ impl Client {
                     let code = close.map_or(1005, |close| close.code.into());
                     return (texts, code);
                 }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a frame to a server that may have closed already.
+    pub async fn try_send(&mut self, frame: Value) {
+        let message = Message::text(frame.to_string());
+        let _ = within("the server to take a frame", self.socket.send(message)).await;
+    }
+
+    /// The text of the next frame, or the code of the close.
+    pub async fn next_or_close(&mut self) -> Result<String, u16> {
+        loop {
+            match self.read_message("a frame or the close").await {
+                Message::Text(text) => return Ok(text.as_str().to_owned()),
+                Message::Close(close) => return Err(close.map_or(1005, |close| close.code.into())),
                 _ => {}
             }
         }

@@ -182,6 +182,7 @@ impl ChatServer {
 
 fn refusal_of(outcome: &Outcome) -> Refusal {
     let (code, text) = match outcome {
+        Outcome::Refused(Refused::UnknownUser) => (ErrorCode::UnknownUser, "no such user"),
         Outcome::Refused(Refused::UnknownMessage) => (
             ErrorCode::UnknownMessage,
             "no such message between these two",

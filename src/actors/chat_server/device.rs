@@ -14,6 +14,8 @@ use crate::protocol::{Delivery, UserId};
 /// A device: where its frames go, and how far it is.
 pub struct Device {
     pub user: UserId,
+    /// What its token calls the user, until that is on its way to the store.
+    pub name: Option<String>,
     pub session: Addr<Session>,
     flow: Arc<Flow>,
     /// `None` until the store has said where it starts.
@@ -29,9 +31,15 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(user: UserId, session: Addr<Session>, flow: Arc<Flow>) -> Self {
+    pub fn new(
+        user: UserId,
+        name: Option<String>,
+        session: Addr<Session>,
+        flow: Arc<Flow>,
+    ) -> Self {
         Self {
             user,
+            name,
             session,
             flow,
             cursor: None,

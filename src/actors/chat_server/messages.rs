@@ -19,6 +19,8 @@ pub struct Connect {
     pub connection: ConnectionId,
     /// For whom.
     pub user: UserId,
+    /// What its token calls the user.
+    pub name: Option<String>,
     /// Where pushes go.
     pub session: Addr<Session>,
     /// What it has taken of them.

@@ -268,10 +268,11 @@ impl Handler<Connect> for ChatServer {
         let Connect {
             connection,
             user,
+            name,
             session,
             flow,
         } = connect;
-        self.arrive(connection, Device::new(user, session, flow), ctx);
+        self.arrive(connection, Device::new(user, name, session, flow), ctx);
     }
 }
 

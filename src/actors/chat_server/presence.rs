@@ -145,6 +145,11 @@ impl ChatServer {
 
     fn ask_for_start(&mut self, connection: ConnectionId, user: &UserId, ctx: &mut Context<Self>) {
         let lane = lanes::choose(&self.lanes, user, user);
+        let device = self.devices.get_mut(&connection);
+        if let Some(name) = device.and_then(|device| device.name.take()) {
+            let write = Write::Name(user.clone(), name);
+            self.enqueue(lane, Job::Unasked, Some(write), ctx);
+        }
         let write = Write::Connect(user.clone());
         self.enqueue(lane, Job::Connect { connection }, Some(write), ctx);
     }

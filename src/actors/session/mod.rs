@@ -6,6 +6,7 @@
 //! [`super::link`] when it takes nothing, since its own timers stand still then.
 
 mod fragments;
+mod identity;
 mod liveness;
 mod messages;
 mod pages;
@@ -16,22 +17,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Handler, StreamHandler, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Handler, SpawnHandle, StreamHandler,
+    WrapFuture,
 };
 use bytestring::ByteString;
 use tokio::sync::{Semaphore, watch};
 
+pub use identity::Shown;
 pub use messages::{ConnectAnswer, Kick, Push};
 
 use super::chat_server::{Ask, ChatServer, Connect, Disconnect, Request, Resume};
 use super::db_executor::DbExecutor;
 use super::flow::{Flow, Untaken};
 use super::ws::{self, Drained, DrainedStream, Message, Pipe, ProtocolError, WebsocketContext};
+use crate::auth::{Identity, Verifier};
 use crate::chat::{Budget, ConnectionId, Permit};
 use crate::protocol::render::{self, MessageView};
 use crate::protocol::{
-    Action, CloseCode, ErrorCode, Frame, MessageBody, Refusal, Request as FrameRequest, UserId,
-    parse,
+    Action, CloseCode, ErrorCode, Frame, MessageBody, Refusal, Request as FrameRequest, Token,
+    UserId, parse,
 };
 use crate::store::NewMessage;
 use fragments::Fragments;
@@ -49,6 +53,8 @@ const REQUEST_OVERHEAD: usize = 512;
 pub struct Shared {
     /// Where requests go.
     pub chat: Addr<ChatServer>,
+    /// What tokens are held against; `None` where anybody is believed.
+    pub verifier: Option<Verifier>,
     /// Where contacts and history are read.
     pub readers: Addr<DbExecutor>,
     /// Bytes of requests in hand, of all sessions.
@@ -97,6 +103,12 @@ pub struct Session {
     pipe: Rc<Pipe>,
     flow: Arc<Flow>,
     state: State,
+    /// The token of the upgrade, until the session has started.
+    shown: Shown,
+    /// Who it may speak for, by its token.
+    identity: Option<Identity>,
+    /// Looks for the end of that token.
+    token_watch: Option<SpawnHandle>,
     /// Bytes of pushes that were written and have not gone out.
     untaken: u64,
     /// Requests that the ChatServer has not answered.
@@ -109,8 +121,13 @@ pub struct Session {
 type Ctx = WebsocketContext<Session>;
 
 impl Session {
-    /// A session for a socket that was just upgraded.
-    pub fn new(connection: ConnectionId, shared: Arc<Shared>, pipe: Rc<Pipe>) -> Self {
+    /// A session for a socket that was just upgraded, with the token that came with it.
+    pub fn new(
+        connection: ConnectionId,
+        shared: Arc<Shared>,
+        shown: Shown,
+        pipe: Rc<Pipe>,
+    ) -> Self {
         Self {
             connection,
             flow: Arc::new(Flow::new(&shared.untaken)),
@@ -118,6 +135,9 @@ impl Session {
             pipe,
             untaken: 0,
             state: State::Anonymous,
+            shown,
+            identity: None,
+            token_watch: None,
             owed: 0,
             pages: Pages::default(),
             fragments: Fragments::default(),
@@ -141,7 +161,9 @@ impl Session {
 
     fn on_frame(&mut self, frame: Frame, bytes: usize, ctx: &mut Ctx) {
         let request = match frame.request {
-            FrameRequest::Connect => return self.connect(frame.from, ctx),
+            FrameRequest::Connect { token } => {
+                return self.connect(frame.from, token.as_ref(), ctx);
+            }
             FrameRequest::Heartbeat => return,
             FrameRequest::Contacts => return self.read_contacts(ctx),
             FrameRequest::History(query) => return self.read_history(query, ctx),
@@ -152,7 +174,10 @@ impl Session {
         self.ask(request, bytes);
     }
 
-    fn connect(&mut self, user: UserId, ctx: &mut Ctx) {
+    fn connect(&mut self, user: UserId, token: Option<&Token>, ctx: &mut Ctx) {
+        if !self.may_be(&user, token, ctx) {
+            return;
+        }
         if let Some(user) = self.user() {
             // Parsed as the session's own user: the same again is answered again.
             return ctx.text(render::connected(user));
@@ -160,6 +185,7 @@ impl Session {
         self.shared.chat.do_send(Connect {
             connection: self.connection,
             user: user.clone(),
+            name: self.name(),
             session: ctx.address(),
             flow: Arc::clone(&self.flow),
         });
@@ -266,8 +292,11 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Ctx) {
         self.shared.count.fetch_add(1, Ordering::Relaxed);
-        self.start_liveness(ctx);
         ctx.add_stream(DrainedStream(Rc::clone(&self.pipe)));
+        if !self.admit(ctx) {
+            return;
+        }
+        self.start_liveness(ctx);
         let mut leaving = self.shared.leaving.clone();
         let left = async move { leaving.wait_for(|leaving| *leaving).await.is_ok() };
         ctx.spawn(

@@ -23,6 +23,9 @@ use super::link::Link;
 use super::session::Session;
 use crate::protocol::CloseCode;
 
+/// What is answered to a client that offers it among its subprotocols (RFC 6455 §1.9).
+const SUBPROTOCOLS: [&str; 1] = ["yanshu.v1"];
+
 /// Answers an upgrade request and starts the session that `make` builds around its pipe.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub fn start(
     max_frame: usize,
     make: impl FnOnce(Rc<Pipe>) -> Session,
 ) -> Result<HttpResponse, Error> {
-    let mut response = actors_ws::handshake(request)?;
+    let mut response = actors_ws::handshake_with_protocols(request, &SUBPROTOCOLS)?;
     link.upgraded();
     let pipe = Rc::new(Pipe::default());
     let guard = guard::FrameGuard::new(payload, Rc::clone(&pipe), max_frame);

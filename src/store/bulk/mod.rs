@@ -60,7 +60,7 @@ pub trait Bulk {
     /// Stores pairs of owner and contact that do not exist.
     fn insert_contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<()>;
 
-    /// Writes the display names of these users, or takes them away.
+    /// Writes the display names of these users, or takes them away, where they are not so already.
     fn name_users(&mut self, names: &[(i64, Option<&str>)]) -> QueryResult<()>;
 
     /// Writes the owners' names for these contacts, or takes them away: owner and contact, alias.

@@ -138,6 +138,7 @@ pub fn write_if_unchanged(
         read,
         receipts,
         grants,
+        names: _,
         acquainted: _,
     } = effects;
     let parts = [

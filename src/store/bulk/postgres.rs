@@ -181,7 +181,7 @@ impl Bulk for PgConnection {
     fn name_users(&mut self, names: &[(i64, Option<&str>)]) -> QueryResult<()> {
         Statement::<()>::new(
             "UPDATE users SET name = new.name FROM UNNEST(?, ?) AS new (id, name)
-             WHERE users.id = ANY (ARRAY[new.id])",
+             WHERE users.id = ANY (ARRAY[new.id]) AND users.name IS DISTINCT FROM new.name",
         )
         .numbers(names, |n| n.0)
         .names(names, |n| n.1)

@@ -171,6 +171,7 @@ impl Bulk for SqliteConnection {
     fn name_users(&mut self, names: &[(i64, Option<&str>)]) -> QueryResult<()> {
         for (user, name) in names {
             diesel::update(users::table.find(user))
+                .filter(users::name.is_not(*name))
                 .set(users::name.eq(name))
                 .execute(self)?;
         }

@@ -4,6 +4,8 @@ use super::*;
 use crate::protocol::MessageKind;
 use crate::store::users::UserState;
 
+const OPEN: Policy = Policy { strangers: true };
+
 fn user(id: &str) -> UserId {
     UserId::parse(id).unwrap()
 }
@@ -38,7 +40,7 @@ fn facts() -> Facts {
 #[test]
 fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unread() {
     let batch = [message("A", "NEW"), Write::Connect(user("NEW"))];
-    let decided = decide(&batch, facts(), &Recall::default(), 0);
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
     let expected = Outcome::Connected(Connected {
         head: 1,
         told: 0,
@@ -51,7 +53,7 @@ fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unrea
 #[test]
 fn who_connects_before_their_first_message_in_one_batch_follows_it() {
     let batch = [Write::Connect(user("NEW")), message("A", "NEW")];
-    let decided = decide(&batch, facts(), &Recall::default(), 0);
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
     let expected = Outcome::Connected(Connected {
         head: 0,
         told: 0,
@@ -75,9 +77,20 @@ fn a_message_read_in_its_own_batch_is_stored_as_read() {
         origin: 8,
     };
     let batch = [message("A", "NEW"), read.clone(), read];
-    let decided = decide(&batch, facts(), &Recall::default(), 0);
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
     assert_eq!(decided.effects.rows[0].status, READ);
     assert!(decided.effects.read.is_empty());
     assert_eq!(decided.effects.receipts.len(), 2);
     assert_eq!(decided.outcomes[2], Outcome::Done);
+}
+
+#[test]
+fn where_strangers_are_unknown_a_message_makes_nobody() {
+    let batch = [message("A", "NEW"), message("A", "A")];
+    let policy = Policy { strangers: false };
+    let decided = decide(&batch, facts(), &Recall::default(), policy, 0);
+    let refused = Outcome::Refused(Refused::UnknownUser);
+    assert_eq!(decided.outcomes[0], refused);
+    assert!(matches!(decided.outcomes[1], Outcome::Stored { .. }));
+    assert!(decided.working.created().is_empty());
 }

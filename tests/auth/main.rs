@@ -1,0 +1,17 @@
+//! Who may speak: tokens, by every way in, of every kind; and pages of other sites.
+//!
+//! The keys under `keys/` were made for these tests and are of no other use.
+
+// In a test, a panic that says what was expected is the right way to fail.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod expiring;
+mod origins;
+mod provisioned;
+mod rotation;
+mod tokens;
+mod ways;
