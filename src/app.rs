@@ -22,7 +22,7 @@ use crate::actors::session::{Deadlines, Shared};
 use crate::auth::{Gate, Verifier};
 use crate::bus::local::Hub;
 use crate::bus::{Bus, Events};
-use crate::chat::Budget;
+use crate::chat::{Budget, Limits};
 use crate::http::{self, Door, Health};
 use crate::settings::ServeSettings;
 use crate::store::Store;
@@ -34,6 +34,8 @@ const PAGES_KIB: usize = 32 * 1024;
 /// Largest buffer for answers that a socket has in the kernel.
 const SEND_BUFFER: usize = 256 * 1024;
 const BACKLOG: i32 = 4096;
+/// How often the limits forget who has not been here for a while.
+const FORGET: Duration = Duration::from_secs(30);
 /// A batch may take so many times as long as one statement before the store is given up on.
 const STORE_PATIENCE: u32 = 2;
 /// How long a closed connection may stay for the client to read the last frame and close in turn.
@@ -115,8 +117,11 @@ impl Application {
             devices_max: settings.max_devices.get(),
         });
         let sessions = Arc::new(AtomicUsize::new(0));
+        let limits = settings.allowances(verifier.is_some());
+        let limits = limits.map(|allowances| Arc::new(Limits::new(&allowances)));
         let shared = Arc::new(Shared {
             chat: chat.clone(),
+            limits: limits.clone(),
             verifier: verifier.clone(),
             readers: readers.clone(),
             budget: Budget::new(BUDGET_BYTES),
@@ -135,6 +140,7 @@ impl Application {
             shared,
             gate: gate(settings, verifier.is_some()),
             max_frame: settings.max_frame_size as usize,
+            proxies: settings.limits.trusted_proxy.clone(),
         });
         let health = Data::new(Health {
             readers,
@@ -144,6 +150,9 @@ impl Application {
         });
         let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
+        if let Some(limits) = limits {
+            actix_web::rt::spawn(forget_regularly(limits));
+        }
         if let Some(verifier) = verifier {
             actix_web::rt::spawn(verifier.watch());
         }
@@ -264,6 +273,14 @@ fn register(links: &Links, io: &dyn std::any::Any, data: &mut Extensions) {
             data.insert(link);
         }
         Err(error) => log::error!("a connection is refused: {error}"),
+    }
+}
+
+/// Keeps the memory of the limits to those who were here of late.
+async fn forget_regularly(limits: Arc<Limits>) {
+    loop {
+        sleep(FORGET).await;
+        limits.forget();
     }
 }
 

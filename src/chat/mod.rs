@@ -1,17 +1,19 @@
 //! The rules of routing as plain data: no actors, no database, no sockets.
 //!
 //! [`Routes`] says which connections speak for a user, [`Cursor`] what a connection is owed of its
-//! user's timeline, [`IdAllocator`] which message IDs this node may hand out, and [`Budget`] how
-//! much work it may hold in memory.
+//! user's timeline, [`IdAllocator`] which message IDs this node may hand out, [`Budget`] how
+//! much work it may hold in memory, and [`Limits`] how much of it one user or address may ask for.
 
 mod allocator;
 mod budget;
 mod cursor;
+mod limits;
 mod routes;
 
 pub use allocator::IdAllocator;
 pub use budget::{Budget, Permit};
 pub use cursor::{Cursor, Start, Verdict, Want};
+pub use limits::{Allowance, Allowances, Frames, Limits, Seat};
 pub use routes::Routes;
 
 /// A connection's number: random, positive, unique across nodes and restarts for all that matters.

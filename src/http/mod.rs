@@ -1,5 +1,6 @@
 //! HTTP: the WebSocket upgrade and the health check.
 
+mod address;
 mod health;
 mod upgrade;
 

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{
-    AUTHORIZATION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    AUTHORIZATION, HOST, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
 };
 use actix_web::{Error, HttpRequest, HttpResponse, web};
+use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::address::client_address;
 use crate::actors::link::Link;
 use crate::actors::session::{Session, Shared, Shown};
 use crate::actors::ws;
 use crate::auth::Gate;
-use crate::chat::ConnectionId;
+use crate::chat::{ConnectionId, Seat};
 
 /// The one version of the protocol there is (RFC 6455 §4.1). actix would take drafts of it, too.
 const VERSION: &str = "13";
@@ -26,6 +29,8 @@ pub struct Door {
     pub gate: Gate,
     /// The largest frame, in bytes of payload.
     pub max_frame: usize,
+    /// Proxies that are believed when they say for whom they ask.
+    pub proxies: Vec<IpNet>,
 }
 
 /// Answers an upgrade, or says why not.
@@ -59,10 +64,31 @@ pub async fn upgrade(
         return Ok(HttpResponse::ServiceUnavailable().body("no descriptor left\n"));
     };
     let shared = Arc::clone(&door.shared);
+    let Ok(seat) = seat(&request, &door) else {
+        let mut answer = HttpResponse::TooManyRequests();
+        return Ok(answer
+            .insert_header((RETRY_AFTER, "10"))
+            .body("too many connections from this address\n"));
+    };
     let shown = shown(&request, &shared);
     ws::start(&request, payload, link, door.max_frame, |pipe| {
-        Session::new(new_connection(), shared, shown, pipe)
+        Session::new(new_connection(), shared, (shown, seat), pipe)
     })
+}
+
+/// This address asks for more than it may.
+struct TooMany;
+
+/// A place among the connections of the client's address, where there are limits.
+fn seat(request: &HttpRequest, door: &Door) -> Result<Option<Seat>, TooMany> {
+    let address = client_address(request, &door.proxies);
+    let Some((limits, address)) = door.shared.limits.as_ref().zip(address) else {
+        return Ok(None);
+    };
+    if !limits.handshake(address) {
+        return Err(TooMany);
+    }
+    limits.connection(address).map(Some).ok_or(TooMany)
 }
 
 /// A header as text; empty where it is none.

@@ -1,4 +1,4 @@
-//! Who may speak: tokens, by every way in, of every kind; and pages of other sites.
+//! Who may speak, and how much: tokens, by every way in, of every kind; pages of other sites; limits.
 //!
 //! The keys under `keys/` were made for these tests and are of no other use.
 
@@ -10,6 +10,7 @@ mod support;
 
 mod commands;
 mod expiring;
+mod limits;
 mod origins;
 mod provisioned;
 mod rotation;

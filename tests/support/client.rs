@@ -189,6 +189,24 @@ impl Client {
         }
     }
 
+    /// Reads on to an error frame with this code.
+    pub async fn expect_eventually(&mut self, code: &str) {
+        while self.next().await["error"]["code"] != code {}
+    }
+
+    /// Asks for IDs until some are given, however often the limits refuse it.
+    pub async fn ids_at_last(&mut self) -> Vec<String> {
+        loop {
+            self.send(frames::get_ids(&self.user)).await;
+            let answer = self.next().await;
+            if answer["action"] == "2" {
+                return split_ids(&answer);
+            }
+            assert_eq!(answer["error"]["code"], "rate_limited", "{answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Closes with 1000 and waits until the server has answered.
     pub async fn close(mut self) {
         within("the closing handshake", async {

@@ -31,7 +31,7 @@ use super::db_executor::DbExecutor;
 use super::flow::{Flow, Untaken};
 use super::ws::{self, Drained, DrainedStream, Message, Pipe, ProtocolError, WebsocketContext};
 use crate::auth::{Identity, Verifier};
-use crate::chat::{Budget, ConnectionId, Permit};
+use crate::chat::{Budget, ConnectionId, Frames, Limits, Permit, Seat};
 use crate::protocol::render::{self, MessageView};
 use crate::protocol::{
     Action, CloseCode, ErrorCode, Frame, MessageBody, Refusal, Request as FrameRequest, Token,
@@ -44,6 +44,8 @@ use pages::Pages;
 
 /// So many requests may be unanswered before the session stops reading its socket.
 const OWED_MAX: usize = 256;
+/// With limits, so many frames may come while nobody is connected.
+const EARLY_MAX: usize = 100;
 /// The same in bytes of requests.
 const IN_HAND_MAX: usize = 1024 * 1024;
 /// What a request weighs beside its text: its place in queues, its answer.
@@ -53,6 +55,8 @@ const REQUEST_OVERHEAD: usize = 512;
 pub struct Shared {
     /// Where requests go.
     pub chat: Addr<ChatServer>,
+    /// How much each user and address may do; `None` where there are no limits.
+    pub limits: Option<Arc<Limits>>,
     /// What tokens are held against; `None` where anybody is believed.
     pub verifier: Option<Verifier>,
     /// Where contacts and history are read.
@@ -105,6 +109,10 @@ pub struct Session {
     state: State,
     /// The token of the upgrade, until the session has started.
     shown: Shown,
+    /// Its place among the connections of its address, where there are limits.
+    _seat: Option<Seat>,
+    /// Frames that came while nobody was connected.
+    early: usize,
     /// Who it may speak for, by its token.
     identity: Option<Identity>,
     /// Looks for the end of that token.
@@ -121,11 +129,12 @@ pub struct Session {
 type Ctx = WebsocketContext<Session>;
 
 impl Session {
-    /// A session for a socket that was just upgraded, with the token that came with it.
+    /// A session for a socket that was just upgraded, with the token that came with it and its place
+    /// among the connections of its address.
     pub fn new(
         connection: ConnectionId,
         shared: Arc<Shared>,
-        shown: Shown,
+        (shown, seat): (Shown, Option<Seat>),
         pipe: Rc<Pipe>,
     ) -> Self {
         Self {
@@ -136,6 +145,8 @@ impl Session {
             untaken: 0,
             state: State::Anonymous,
             shown,
+            _seat: seat,
+            early: 0,
             identity: None,
             token_watch: None,
             owed: 0,
@@ -153,9 +164,12 @@ impl Session {
     }
 
     fn on_text(&mut self, text: &str, ctx: &mut Ctx) {
-        match parse(text, self.user()) {
-            Ok(frame) => self.on_frame(frame, text.len(), ctx),
-            Err(refusal) => self.refuse(refusal, ctx),
+        let parsed = parse(text, self.user());
+        match (self.use_limits(), parsed) {
+            (Frames::Taken, Ok(frame)) => self.on_frame(frame, text.len(), ctx),
+            (Frames::Taken, Err(refusal)) => self.refuse(refusal, ctx),
+            (Frames::Refused, parsed) => self.refuse(one_too_many(parsed), ctx),
+            (Frames::Flood, _) => self.close(CloseCode::Flooding, ctx),
         }
     }
 
@@ -353,7 +367,27 @@ impl StreamHandler<Drained> for Session {
 impl Session {
     fn on_binary(&mut self, ctx: &mut Ctx) {
         let text = "frames are text: binary ones are not part of the protocol";
-        self.refuse(Refusal::new(ErrorCode::BadFrame, text), ctx);
+        match self.use_limits() {
+            Frames::Taken => self.refuse(Refusal::new(ErrorCode::BadFrame, text), ctx),
+            Frames::Refused => self.refuse(rate_limited(), ctx),
+            Frames::Flood => self.close(CloseCode::Flooding, ctx),
+        }
+    }
+
+    /// What the limits say of one more frame.
+    fn use_limits(&mut self) -> Frames {
+        let Some(limits) = &self.shared.limits else {
+            return Frames::Taken;
+        };
+        if let Some(user) = self.user() {
+            return limits.frame(user);
+        }
+        self.early += 1;
+        if self.early > EARLY_MAX {
+            Frames::Flood
+        } else {
+            Frames::Taken
+        }
     }
 
     fn write(&self, frame: ByteString, ctx: &mut Ctx) {
@@ -399,6 +433,30 @@ impl Handler<Kick> for Session {
     fn handle(&mut self, Kick(code): Kick, ctx: &mut Ctx) {
         self.leave(code, ctx);
     }
+}
+
+fn rate_limited() -> Refusal {
+    let text = "this user sends more frames than the limits allow";
+    Refusal::new(ErrorCode::RateLimited, text)
+}
+
+/// The refusal of a frame that is one too many, whatever else may be wrong with it.
+fn one_too_many(parsed: Result<Frame, Refusal>) -> Refusal {
+    let refusal = match parsed {
+        Ok(frame) => {
+            let refusal = rate_limited().on(frame.request.action());
+            match frame.request.message() {
+                Some(id) => refusal.about(id),
+                None => refusal,
+            }
+        }
+        Err(refusal) => Refusal {
+            action: refusal.action,
+            message: refusal.message,
+            ..rate_limited()
+        },
+    };
+    refusal
 }
 
 fn busy(request: &Request) -> Refusal {

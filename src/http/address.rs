@@ -1,0 +1,69 @@
+//! Where a request comes from, also through a proxy.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use ipnet::IpNet;
+
+/// What proxies say of those for whom they ask, each at the end of what was there before.
+const FORWARDED_FOR: &str = "X-Forwarded-For";
+
+/// The address of who asks. What a proxy says counts only where it is trusted: the last address that is
+/// not a trusted proxy's own. Whatever stands before that, anybody may have written.
+pub fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
+    let values = request.headers().get_all(FORWARDED_FOR);
+    let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+    Some(behind(peer, &values, trusted))
+}
+
+fn behind(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| {
+        let address = address.to_canonical();
+        trusted.iter().any(|network| network.contains(&address))
+    };
+    let mut address = peer;
+    let said = forwarded.iter().rev().flat_map(|value| value.rsplit(','));
+    for text in said {
+        if !is_trusted(address) {
+            break;
+        }
+        match text.trim().parse() {
+            Ok(next) => address = next,
+            Err(_) => break, // whoever wrote this, it was no proxy of ours
+        }
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_trusted_proxy_says_counts() {
+        let trusted: Vec<IpNet> = ["10.0.0.0/8", "::1/128"].map(|n| n.parse().unwrap()).into();
+        for (peer, said, expected) in [
+            ("192.0.2.1", &["198.51.100.1"][..], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
+            (
+                "10.0.0.1",
+                &["203.0.113.9, 198.51.100.1, 10.0.0.2"],
+                "198.51.100.1",
+            ),
+            ("10.0.0.1", &["2001:db8::1"], "2001:db8::1"),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ("10.0.0.1", &["rubbish"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, rubbish"], "10.0.0.1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+        ] {
+            let peer: IpAddr = peer.parse().unwrap();
+            let address = behind(peer, said, &trusted).to_canonical();
+            assert_eq!(address.to_string(), expected, "{peer} says {said:?}");
+        }
+    }
+}
