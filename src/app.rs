@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::actors::Stage;
 use crate::actors::chat_server::{ChatServer, Finish, Parts, StoreState};
 use crate::actors::db_executor::{DbExecutor, WriteBatch};
 use crate::actors::flow::Untaken;
@@ -69,7 +70,8 @@ impl Node {
 pub struct Application {
     server: Server,
     address: SocketAddr,
-    leave: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
+    grace: Duration,
     sessions: Arc<AtomicUsize>,
     chat: Addr<ChatServer>,
     bus: Arc<dyn Bus>,
@@ -102,7 +104,7 @@ impl Application {
         verifier: Option<Verifier>,
         writers: Vec<Recipient<WriteBatch>>,
     ) -> io::Result<Self> {
-        let (leave, leaving) = watch::channel(false);
+        let (stage, stages) = watch::channel(Stage::Serving);
         let readers = DbExecutor::start_lane(store, settings.readers());
         let store_state = StoreState::new(writers.len());
         let patience = settings.store.store_timeout * STORE_PATIENCE;
@@ -127,7 +129,7 @@ impl Application {
             budget: Budget::new(BUDGET_BYTES),
             untaken: Untaken::default(),
             pages: Arc::new(Semaphore::new(PAGES_KIB)),
-            leaving: leaving.clone(),
+            stage: stages.clone(),
             count: Arc::clone(&sessions),
             deadlines: Deadlines {
                 connect: settings.connect_timeout,
@@ -146,7 +148,7 @@ impl Application {
             readers,
             store_state,
             bus: Arc::clone(&bus),
-            leaving,
+            stage: stages,
         });
         let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
@@ -178,7 +180,8 @@ impl Application {
         Ok(Self {
             server: server.listen(listener)?.run(),
             address,
-            leave,
+            stage,
+            grace: settings.drain_grace,
             sessions,
             chat,
             bus,
@@ -190,26 +193,35 @@ impl Application {
         self.address
     }
 
-    /// Serves until `stop` is ready, then says goodbye to every client, finishes what is in hand
-    /// and returns.
+    /// Serves until `stop` is ready; then turns red and serves on for the grace period, or until
+    /// `hurry` is ready; then says goodbye to every client, finishes what is in hand and returns.
     ///
     /// # Errors
     /// Where the server fails.
-    pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run_until(
+        self,
+        stop: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         let handle = self.server.handle();
         let serving = actix_web::rt::spawn(self.server);
         let died = died(self.chat.clone());
         tokio::select! {
             () = stop => {}
             () = died => {
-                self.leave.send_replace(true);
+                self.stage.send_replace(Stage::Leaving);
                 goodbye(&self.sessions).await;
                 return Err(io::Error::other("the ChatServer died; see the log"));
             }
         }
         // Red first, so that load balancers look elsewhere; then the goodbyes; then the store, and
         // the letters about what it stored.
-        self.leave.send_replace(true);
+        self.stage.send_replace(Stage::Draining);
+        tokio::select! {
+            () = sleep(self.grace) => {}
+            () = hurry => {}
+        }
+        self.stage.send_replace(Stage::Leaving);
         goodbye(&self.sessions).await;
         if timeout(FINISH, self.chat.send(Finish)).await.is_err() {
             log::error!(

@@ -144,6 +144,9 @@ pub struct ServeSettings {
     /// Cut a connection that takes none of the bytes sent to it for so long
     #[arg(long, env = "YANSHU_STALL_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub stall_timeout: Duration,
+    /// When stopping, how long to serve on with a red health check, so that load balancers look elsewhere first
+    #[arg(long, env = "YANSHU_DRAIN_GRACE", default_value = "0s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub drain_grace: Duration,
     /// Threads for sockets [default: one for each core]
     #[arg(long, env = "YANSHU_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,

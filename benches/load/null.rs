@@ -51,7 +51,8 @@ pub fn serve(arguments: impl Iterator<Item = String>) -> Outcome<()> {
             Application::with_writers(&settings, &store, node, None, vec![writer.recipient()])?;
         println!("yanshu is listening on http://{}", app.address());
         std::io::stdout().flush()?;
-        app.run_until(std::future::pending()).await?;
+        app.run_until(std::future::pending(), std::future::pending())
+            .await?;
         Ok(())
     })
 }

@@ -18,7 +18,7 @@
 //! | chat_server → [`bus`](crate::bus) | `publish`, `subscribe`, `unsubscribe` | the bus's own queue: 4,096 letters, 32 MiB; one entry for each user here | dropped: nodes find out from the next number, or by `FetchHeads` |
 //! | bus → chat_server | a stream of `Event`s | `--bus-buffer` letters for each user, 16,384 letters and 32 MiB in all | dropped, and a `Doubt` is raised: `FetchHeads` |
 //! | http → db_executor, reading lanes | `Ping` | the connections to `/health` | red |
-//! | app → every session | a watch channel: going away | one value | – |
+//! | app → every session | a watch channel: the stage of going away | one value | – |
 //! | watchdog → socket | reset | – | the session is dropped with its connection |
 //!
 //! The future of every request stays in the actor that needs the answer: dropping one would
@@ -30,3 +30,14 @@ pub mod flow;
 pub mod link;
 pub mod session;
 pub mod ws;
+
+/// How far the server is with going away. It only goes on, never back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Not at all.
+    Serving,
+    /// It is known to load balancers; everybody is served as ever.
+    Draining,
+    /// Sessions say goodbye, and nobody comes in.
+    Leaving,
+}

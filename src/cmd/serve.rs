@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::demo;
 use crate::app::{Application, Node};
@@ -114,13 +115,25 @@ async fn serve(
         log::warn!("open mode: any client on {address} is believed to be whoever it says");
     }
     announce(address);
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => log::info!("SIGTERM: stopping"),
-            _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+    let (first, stop) = oneshot::channel();
+    let (second, hurry) = oneshot::channel();
+    actix_web::rt::spawn(async move {
+        for signal in [first, second] {
+            tokio::select! {
+                _ = terminate.recv() => log::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+            }
+            let _ = signal.send(());
+        }
+    });
+    // An end of that task without a signal is none.
+    let came = async |signal: oneshot::Receiver<()>| {
+        if signal.await.is_err() {
+            std::future::pending::<()>().await;
         }
     };
-    app.run_until(stop).await.map_err(|error| error.to_string())
+    let stopped = app.run_until(came(stop), came(hurry)).await;
+    stopped.map_err(|error| error.to_string())
 }
 
 fn on(kind: SignalKind) -> Result<Signal, String> {

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::actors::Stage;
 use crate::actors::chat_server::StoreState;
 use crate::actors::db_executor::{DbExecutor, Ping};
 use crate::bus::Bus;
@@ -24,15 +25,15 @@ pub struct Health {
     pub store_state: StoreState,
     /// The way to other nodes.
     pub bus: Arc<dyn Bus>,
-    /// True when the server is going away.
-    pub leaving: watch::Receiver<bool>,
+    /// Whether the server is going away.
+    pub stage: watch::Receiver<Stage>,
 }
 
 impl Health {
     /// Why this node cannot serve; nothing where it can.
     async fn reasons(&self) -> Vec<&'static str> {
         let mut reasons = Vec::new();
-        if *self.leaving.borrow() {
+        if *self.stage.borrow() != Stage::Serving {
             reasons.push("draining");
         }
         let ping = actix_web::rt::time::timeout(PATIENCE, self.readers.send(Ping)).await;
@@ -42,6 +43,11 @@ impl Health {
         }
         reasons
     }
+}
+
+/// 200 while the process answers at all, also where it cannot serve: nothing is mended by its restart.
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
 /// 200 and `{"status":"ok"}`, with `degraded` where other nodes are not reached; or 503 and why.

@@ -13,5 +13,6 @@ pub use upgrade::Door;
 pub fn routes(config: &mut ServiceConfig) {
     config
         .route("/ws", get().to(upgrade::upgrade))
-        .route("/health", get().to(health::health));
+        .route("/health", get().to(health::health))
+        .route("/health/live", get().to(health::live));
 }

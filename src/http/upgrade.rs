@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::address::client_address;
+use crate::actors::Stage;
 use crate::actors::link::Link;
 use crate::actors::session::{Session, Shared, Shown};
 use crate::actors::ws;
@@ -56,7 +57,7 @@ pub async fn upgrade(
             .insert_header((SEC_WEBSOCKET_VERSION, VERSION))
             .finish());
     }
-    if *door.shared.leaving.borrow() {
+    if *door.shared.stage.borrow() == Stage::Leaving {
         return Ok(HttpResponse::ServiceUnavailable().body("going away\n"));
     }
     // Without its link a connection could not be ended from outside: see `actors::link`.

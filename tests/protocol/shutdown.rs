@@ -1,12 +1,13 @@
 //! A graceful stop: everyone is told to come back, and whatever was taken is answered first.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::catching_up::flood;
 use crate::common::many_ids;
-use crate::support::{Client, RawClient, Server, http};
+use crate::support::{Client, DEADLINE, RawClient, Server, http};
 
 /// Asks for a stop by this signal, which must end all connections with 1001 and the process with 0.
 async fn assert_graceful(signal: &str) {
@@ -37,6 +38,50 @@ async fn sigterm_says_goodbye_with_1001_and_exits_with_0() {
 #[tokio::test]
 async fn sigint_says_goodbye_with_1001_and_exits_with_0() {
     assert_graceful("INT").await;
+}
+
+/// Waits until the health of every node is this.
+async fn becomes(server: &Server, status: u16) {
+    let deadline = Instant::now() + DEADLINE;
+    for node in server.nodes() {
+        while http::get_at(node.port(), "/health").await.status != status {
+            assert!(Instant::now() < deadline, "health does not become {status}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn while_it_drains_it_is_red_and_serves_everybody_until_the_grace_is_over() {
+    let mut server = Server::with(&["--drain-grace=3s"]);
+    let mut client = Client::connect(&server, "HK0001").await;
+    server.signal("TERM");
+    becomes(&server, 503).await;
+    let health = http::get(&server, "/health").await;
+    assert!(health.body.contains("draining"), "{health:?}");
+    assert_eq!(http::get(&server, "/health/live").await.status, 200);
+    // Who is here is served, and so is who comes from a load balancer that has not looked yet.
+    client.deliver("HK0002", "text").await;
+    let mut late = Client::connect(&server, "HK0003").await;
+    late.ids().await;
+    for client in [&mut client, &mut late] {
+        assert_eq!(client.expect_close().await, 1001);
+    }
+    let ended = server.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_grace() {
+    let mut server = Server::with(&["--drain-grace=1h"]);
+    let mut client = Client::connect(&server, "HK0001").await;
+    server.signal("TERM");
+    becomes(&server, 503).await;
+    client.ids().await;
+    server.signal("TERM");
+    assert_eq!(client.expect_close().await, 1001);
+    let ended = server.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 pub use identity::Shown;
 pub use messages::{ConnectAnswer, Kick, Push};
 
+use super::Stage;
 use super::chat_server::{Ask, ChatServer, Connect, Disconnect, Request, Resume};
 use super::db_executor::DbExecutor;
 use super::flow::{Flow, Untaken};
@@ -67,8 +68,8 @@ pub struct Shared {
     pub pages: Arc<Semaphore>,
     /// Bytes of pushes that have not gone out, of all sessions.
     pub untaken: Untaken,
-    /// True when the server is going away.
-    pub leaving: watch::Receiver<bool>,
+    /// Whether the server is going away.
+    pub stage: watch::Receiver<Stage>,
     /// How many sessions there are.
     pub count: Arc<AtomicUsize>,
     /// The deadlines.
@@ -311,8 +312,13 @@ impl Actor for Session {
             return;
         }
         self.start_liveness(ctx);
-        let mut leaving = self.shared.leaving.clone();
-        let left = async move { leaving.wait_for(|leaving| *leaving).await.is_ok() };
+        let mut stage = self.shared.stage.clone();
+        let left = async move {
+            stage
+                .wait_for(|stage| *stage == Stage::Leaving)
+                .await
+                .is_ok()
+        };
         ctx.spawn(
             left.into_actor(self)
                 .map(|_, this, ctx| this.leave(CloseCode::GoingAway, ctx)),
