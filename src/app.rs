@@ -24,7 +24,8 @@ use crate::auth::{Gate, Verifier};
 use crate::bus::local::Hub;
 use crate::bus::{Bus, Events};
 use crate::chat::{Budget, Limits};
-use crate::http::{self, Door, Health};
+use crate::http::{self, Counters, Door, Health};
+use crate::metrics::Metrics;
 use crate::settings::ServeSettings;
 use crate::store::Store;
 
@@ -104,6 +105,7 @@ impl Application {
         verifier: Option<Verifier>,
         writers: Vec<Recipient<WriteBatch>>,
     ) -> io::Result<Self> {
+        let metrics = Metrics::new().map_err(io::Error::other)?;
         let (stage, stages) = watch::channel(Stage::Serving);
         let readers = DbExecutor::start_lane(store, settings.readers());
         let store_state = StoreState::new(writers.len());
@@ -117,16 +119,19 @@ impl Application {
             bus: Arc::clone(&bus),
             events,
             devices_max: settings.max_devices.get(),
+            metrics: metrics.clone(),
         });
         let sessions = Arc::new(AtomicUsize::new(0));
         let limits = settings.allowances(verifier.is_some());
         let limits = limits.map(|allowances| Arc::new(Limits::new(&allowances)));
+        let budget = Budget::new(BUDGET_BYTES);
         let shared = Arc::new(Shared {
             chat: chat.clone(),
+            metrics: metrics.clone(),
             limits: limits.clone(),
             verifier: verifier.clone(),
             readers: readers.clone(),
-            budget: Budget::new(BUDGET_BYTES),
+            budget: budget.clone(),
             untaken: Untaken::default(),
             pages: Arc::new(Semaphore::new(PAGES_KIB)),
             stage: stages.clone(),
@@ -150,6 +155,17 @@ impl Application {
             bus: Arc::clone(&bus),
             stage: stages,
         });
+        let counters = Data::new(Counters {
+            metrics: metrics.clone(),
+            connections: Arc::clone(&sessions),
+            budget,
+            pools: Arc::new({
+                let store = store.clone();
+                move || store.pools()
+            }),
+            store_state: health.store_state.clone(),
+            bus: Arc::clone(&bus),
+        });
         let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
         if let Some(limits) = limits {
@@ -159,11 +175,12 @@ impl Application {
             actix_web::rt::spawn(verifier.watch());
         }
         let links = Links::default();
-        actix_web::rt::spawn(links.clone().watch(settings.stall_timeout));
+        actix_web::rt::spawn(links.clone().watch(settings.stall_timeout, metrics.clone()));
         let mut server = HttpServer::new(move || {
             App::new()
                 .app_data(door.clone())
                 .app_data(health.clone())
+                .app_data(counters.clone())
                 .configure(http::routes)
         })
         .on_connect(move |io, data| register(&links, io, data))

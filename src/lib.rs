@@ -2,7 +2,7 @@
 //!
 //! Layers, each sees only those to its left; siblings do not know each other:
 //!
-//! [`protocol`] → [`chat`], [`store`], [`bus`], [`auth`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
+//! [`protocol`] → [`chat`], [`store`], [`bus`], [`auth`], [`metrics`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
 //!
 //! | room | holds | knows nothing of |
 //! |---|---|---|
@@ -11,8 +11,9 @@
 //! | [`store`] | diesel: connections, schema, migrations, messages, receipts, contacts, IDs | actix, frames |
 //! | [`bus`] | how committed frames reach users on other nodes: in-process, or NATS | diesel, actix |
 //! | [`auth`] | who may speak to this server | actors |
+//! | [`metrics`] | what is counted | where it is counted |
 //! | [`actors`] | session, ChatServer, DbExecutor: decode → rule → effects, and the table of edges | HTTP |
-//! | [`http`] | the upgrade, the health check | diesel |
+//! | [`http`] | the upgrade, the health check, the metrics | diesel |
 //! | [`app`] | where things are put together, and the order of shutdown | – |
 //! | [`settings`], [`cmd`] | flags and variables; the commands, a file for each | – |
 //!
@@ -26,6 +27,7 @@ pub mod bus;
 pub mod chat;
 pub mod cmd;
 pub mod http;
+pub mod metrics;
 pub mod protocol;
 pub mod settings;
 pub mod store;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockRef, Socket};
 
+use crate::metrics::Metrics;
+
 /// A connection that is over has so long to send its last bytes and go.
 const LINGER: Duration = Duration::from_secs(10);
 /// A connection may take so many times as long to take one page as to take nothing: a client that
@@ -147,14 +149,17 @@ impl Links {
     }
 
     /// Sweeps for ever, often enough that nothing is late by more than a quarter of `stall`.
-    pub async fn watch(self, stall: Duration) {
+    pub async fn watch(self, stall: Duration, metrics: Metrics) {
         let pause = (stall / 4).clamp(Duration::from_millis(50), Duration::from_secs(5));
         let mut ticks = tokio::time::interval(pause);
         loop {
             ticks.tick().await;
             match self.sweep(stall) {
                 0 => {}
-                cut => log::warn!("cut {cut} connections that took nothing for {stall:?}"),
+                cut => {
+                    metrics.cut.inc_by(u64::try_from(cut).unwrap_or(u64::MAX));
+                    log::warn!("cut {cut} connections that took nothing for {stall:?}");
+                }
             }
         }
     }

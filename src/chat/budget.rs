@@ -27,6 +27,11 @@ impl Budget {
         }
     }
 
+    /// Bytes in hand.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// Takes bytes, or `None` where they would exceed the limit.
     pub fn take(&self, bytes: usize, connection: &Arc<AtomicUsize>) -> Option<Permit> {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);

@@ -1,18 +1,22 @@
-//! HTTP: the WebSocket upgrade and the health check.
+//! HTTP: the WebSocket upgrade, the health check and the metrics.
 
 mod address;
 mod health;
+mod metrics;
 mod upgrade;
 
 use actix_web::web::{ServiceConfig, get};
 
 pub use health::Health;
+pub use metrics::Counters;
 pub use upgrade::Door;
 
-/// Adds the routes. The application data must hold a [`Door`] and a [`Health`].
+/// Adds the routes. The application data must hold a [`Door`], a [`Health`] and
+/// [`Counters`].
 pub fn routes(config: &mut ServiceConfig) {
     config
         .route("/ws", get().to(upgrade::upgrade))
         .route("/health", get().to(health::health))
+        .route("/metrics", get().to(metrics::metrics))
         .route("/health/live", get().to(health::live));
 }

@@ -183,6 +183,11 @@ impl Store {
         self.read(|link| contacts::list(link, user))
     }
 
+    /// How many connections write, and how many of those are idle; the same for those that read.
+    pub fn pools(&self) -> [(u32, u32); 2] {
+        [self.writers.state(), self.readers.state()]
+    }
+
     /// Asks for as little as possible: that the database answers.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ mod imports;
 mod lapsing;
 mod liveness;
 mod messages;
+mod metrics;
 mod operation;
 mod ownership;
 mod plans;

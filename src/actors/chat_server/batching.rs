@@ -37,6 +37,7 @@ pub enum Job {
         to: UserId,
         id: MessageId,
         frame: ByteString,
+        since: Instant,
         _permit: Option<Permit>,
     },
     Read {
@@ -73,6 +74,10 @@ impl ChatServer {
 
     /// Sends off whatever waits in a lane with nothing in flight.
     pub(super) fn write_next(&mut self, ctx: &mut Context<Self>) {
+        let waiting: usize = self.lanes.iter().map(|lane| lane.next.len()).sum();
+        self.metrics
+            .waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
         for lane in 0..self.lanes.len() {
             while let Some(refusals) = self.send_next(lane, ctx) {
                 self.settle_all(lane, refusals, Ok(Vec::new()), ctx);
@@ -94,12 +99,16 @@ impl ChatServer {
             given_up: false,
         });
         self.store_state.sent(number);
+        let (sent, count) = (Instant::now(), writes.len());
+        self.metrics.batch_writes.observe(count as f64);
         let probes = writes.iter().any(|write| matches!(write, Write::Probe));
         // The future lives in this actor: dropping it would cancel the batch silently.
         let committed = lane.writer.send(WriteBatch(writes)).into_actor(self);
         ctx.spawn(committed.map(move |result, this, ctx| {
             let result = result.unwrap_or(Err(StoreError::Gone));
             this.store_state.returned(number);
+            let took = sent.elapsed().as_secs_f64();
+            this.metrics.batch(took, result.is_err());
             if result
                 .as_ref()
                 .is_ok_and(|outcomes| probes || wrote(outcomes))
@@ -198,6 +207,7 @@ impl ChatServer {
                 },
                 _,
             ) => {
+                self.metrics.taken(Action::GetIds);
                 self.answer(connection, Some(render::ids(&user, first)));
             }
             (
@@ -207,10 +217,16 @@ impl ChatServer {
                     to,
                     id,
                     frame,
+                    since,
                     ..
                 },
                 outcome,
             ) => {
+                if matches!(outcome, Outcome::Stored { .. }) {
+                    let took = since.elapsed().as_secs_f64();
+                    self.metrics.ack_seconds.observe(took);
+                    self.metrics.acks.inc();
+                }
                 self.message_settled(connection, (&from, &to), id, frame, outcome);
             }
             (

@@ -125,8 +125,10 @@ impl ChatServer {
         if !cursor.fetched(part.upto, part.complete) {
             self.catching_up.later.insert(connection);
         }
+        self.metrics.catch_ups.inc();
         for delivery in &part.entries {
-            device.deliver(connection, delivery);
+            let frames = device.deliver(connection, delivery);
+            self.metrics.deliveries.inc_by(frames);
         }
         device.flush();
         if held.is_none() {

@@ -28,6 +28,7 @@ impl ChatServer {
 
     /// Answers one request of a session with an error frame.
     pub(super) fn refuse(&mut self, connection: ConnectionId, refusal: &Refusal) {
+        self.metrics.refused(refusal);
         let frame = self
             .devices
             .get(&connection)
@@ -68,6 +69,7 @@ impl ChatServer {
                 recipient_seq,
             } => {
                 let ack = status(1);
+                self.metrics.taken(Action::Message);
                 let to_sender = Delivery {
                     seq: sender_seq,
                     origin: connection,
@@ -90,7 +92,10 @@ impl ChatServer {
                     self.tell(to, &to_recipient);
                 }
             }
-            Outcome::Known { status: known } => self.answer(connection, Some(status(known))),
+            Outcome::Known { status: known } => {
+                self.metrics.taken(Action::Message);
+                self.answer(connection, Some(status(known)));
+            }
             outcome => {
                 let refusal = refusal_of(&outcome).on(Action::Message).about(id);
                 self.refuse(connection, &refusal);
@@ -114,7 +119,8 @@ impl ChatServer {
                 continue;
             };
             if device.offer(delivery.seq) {
-                device.deliver(*connection, delivery);
+                let frames = device.deliver(*connection, delivery);
+                self.metrics.deliveries.inc_by(frames);
             }
             // Flushed even where it took nothing: a device that fell behind starts to catch up.
             if device.list() {
@@ -169,9 +175,13 @@ impl ChatServer {
                     };
                     self.tell(reader, &to_reader);
                 }
+                self.metrics.taken(Action::Status);
                 self.answer(connection, None);
             }
-            Outcome::Done => self.answer(connection, None),
+            Outcome::Done => {
+                self.metrics.taken(Action::Status);
+                self.answer(connection, None);
+            }
             outcome => {
                 let refusal = refusal_of(&outcome).on(Action::Status).about(message);
                 self.refuse(connection, &refusal);

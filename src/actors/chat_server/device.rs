@@ -81,14 +81,18 @@ impl Device {
         self.outgoing.answered += 1;
     }
 
-    /// Puts what a number of the timeline means for this connection into the next push.
-    pub fn deliver(&mut self, connection: ConnectionId, delivery: &Delivery) {
+    /// Puts what a number of the timeline means for this connection into the next push. Returns how many
+    /// frames that are.
+    pub fn deliver(&mut self, connection: ConnectionId, delivery: &Delivery) -> u64 {
+        let mut frames = 0;
         for frame in delivery.frames_for(connection) {
             self.outgoing.put(frame.clone());
+            frames += 1;
         }
         if delivery.receipt {
             self.outgoing.receipts_upto = self.outgoing.receipts_upto.max(delivery.seq);
         }
+        frames
     }
 
     /// Whether a number that was just committed goes out now.

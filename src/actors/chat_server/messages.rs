@@ -1,6 +1,7 @@
 //! What the ChatServer receives.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Addr, Message};
 use bytestring::ByteString;
@@ -37,6 +38,8 @@ pub struct Ask {
     pub request: Request,
     /// What it takes of the budget, until it is answered; a refusal takes nothing.
     pub permit: Option<Permit>,
+    /// When it came.
+    pub since: Instant,
 }
 
 /// What a session asks of the ChatServer.

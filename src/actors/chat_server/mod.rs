@@ -33,6 +33,7 @@ use super::db_executor::{DbExecutor, FetchHeads, FetchPart, WriteBatch};
 use super::session::{ConnectAnswer, Push};
 use crate::bus::{Bus, Events};
 use crate::chat::{ConnectionId, IdAllocator, Routes};
+use crate::metrics::Metrics;
 use crate::protocol::{Action, ErrorCode, Refusal, UserId, render};
 use crate::store::Write;
 use batching::Job;
@@ -59,6 +60,7 @@ pub struct ChatServer {
     comparing: Comparing,
     routes: Routes,
     devices: HashMap<ConnectionId, Device>,
+    metrics: Metrics,
     ids: IdAllocator,
     /// Takers of IDs that wait for a lease, in order, and refusals that must not overtake them.
     waiting: VecDeque<Ask>,
@@ -88,6 +90,8 @@ pub struct Parts {
     pub events: Events,
     /// Devices of a user.
     pub devices_max: usize,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl ChatServer {
@@ -106,6 +110,7 @@ impl ChatServer {
             comparing: Comparing::default(),
             routes: Routes::new(parts.devices_max),
             devices: HashMap::new(),
+            metrics: parts.metrics,
             ids: IdAllocator::default(),
             waiting: VecDeque::new(),
             noticed: false,
@@ -164,7 +169,7 @@ impl ChatServer {
             Request::GetIds | Request::Refused(_) => &user,
         };
         let lane = device.asks(lanes::choose(&self.lanes, &user, partner));
-        let permit = ask.permit;
+        let (permit, since) = (ask.permit, ask.since);
         let (job, write) = match ask.request {
             Request::GetIds => {
                 let request = Request::GetIds;
@@ -172,6 +177,7 @@ impl ChatServer {
                     connection,
                     request,
                     permit,
+                    since,
                 });
                 return self.hand_out_ids(ctx);
             }
@@ -182,6 +188,7 @@ impl ChatServer {
                     to: message.to.clone(),
                     id: message.id,
                     frame,
+                    since,
                     _permit: permit,
                 };
                 (job, Some(Write::Message(message)))
@@ -210,6 +217,7 @@ impl ChatServer {
                         connection,
                         request,
                         permit,
+                        since,
                     });
                 }
                 return self.enqueue_refused(lane, connection, refusal, ctx);
@@ -357,8 +365,14 @@ impl ChatServer {
             return;
         };
         let frame = match refusal {
-            None => render::connected(&device.user),
-            Some(refusal) => render::error(None, refusal),
+            None => {
+                self.metrics.taken(Action::Connect);
+                render::connected(&device.user)
+            }
+            Some(refusal) => {
+                self.metrics.refused(refusal);
+                render::error(None, refusal)
+            }
         };
         let connected = refusal.is_none();
         device.session.do_send(ConnectAnswer { frame, connected });

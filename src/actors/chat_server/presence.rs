@@ -120,6 +120,7 @@ impl ChatServer {
             Arrival::Waits => {}
             Arrival::Ready => self.ask_for_start(connection, &user, ctx),
         }
+        self.count_users();
     }
 
     /// Forgets a device. Its user's letters are no longer wanted here where it was the last.
@@ -129,7 +130,15 @@ impl ChatServer {
         if self.presence.leave(&device.user) {
             self.bus.unsubscribe(&device.user);
         }
+        self.count_users();
         Some(device)
+    }
+
+    fn count_users(&self) {
+        let users = self.presence.users().count();
+        self.metrics
+            .users
+            .set(i64::try_from(users).unwrap_or(i64::MAX));
     }
 
     /// Closes a device with this code: nothing more is delivered to it, and when all it asked is
@@ -172,6 +181,7 @@ impl StreamHandler<Event> for ChatServer {
                 }
             }
             Event::Doubt => {
+                self.metrics.bus_doubts.inc();
                 self.comparing.doubt();
                 self.compare_if_in_doubt(ctx);
             }

@@ -14,7 +14,7 @@ mod pages;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Handler, SpawnHandle, StreamHandler,
@@ -33,6 +33,7 @@ use super::flow::{Flow, Untaken};
 use super::ws::{self, Drained, DrainedStream, Message, Pipe, ProtocolError, WebsocketContext};
 use crate::auth::{Identity, Verifier};
 use crate::chat::{Budget, ConnectionId, Frames, Limits, Permit, Seat};
+use crate::metrics::Metrics;
 use crate::protocol::render::{self, MessageView};
 use crate::protocol::{
     Action, CloseCode, ErrorCode, Frame, MessageBody, Refusal, Request as FrameRequest, Token,
@@ -56,6 +57,8 @@ const REQUEST_OVERHEAD: usize = 512;
 pub struct Shared {
     /// Where requests go.
     pub chat: Addr<ChatServer>,
+    /// What is counted.
+    pub metrics: Metrics,
     /// How much each user and address may do; `None` where there are no limits.
     pub limits: Option<Arc<Limits>>,
     /// What tokens are held against; `None` where anybody is believed.
@@ -179,7 +182,7 @@ impl Session {
             FrameRequest::Connect { token } => {
                 return self.connect(frame.from, token.as_ref(), ctx);
             }
-            FrameRequest::Heartbeat => return,
+            FrameRequest::Heartbeat => return self.shared.metrics.taken(Action::Heartbeat),
             FrameRequest::Contacts => return self.read_contacts(ctx),
             FrameRequest::History(query) => return self.read_history(query, ctx),
             FrameRequest::GetIds => Request::GetIds,
@@ -195,6 +198,7 @@ impl Session {
         }
         if let Some(user) = self.user() {
             // Parsed as the session's own user: the same again is answered again.
+            self.shared.metrics.taken(Action::Connect);
             return ctx.text(render::connected(user));
         }
         self.shared.chat.do_send(Connect {
@@ -247,6 +251,7 @@ impl Session {
             connection,
             request,
             permit,
+            since: Instant::now(),
         });
         self.owed += 1;
         self.set_gate();
@@ -263,7 +268,10 @@ impl Session {
             Some(Action::Contacts | Action::History) if self.user().is_some() => {
                 self.refuse_page(refusal, ctx);
             }
-            _ => ctx.text(render::error(self.user(), &refusal)),
+            _ => {
+                self.shared.metrics.refused(&refusal);
+                ctx.text(render::error(self.user(), &refusal));
+            }
         }
     }
 
@@ -296,6 +304,7 @@ impl Session {
 
     /// Says why and ends: `close` only queues the frame, so `stop` must follow.
     fn close(&mut self, code: CloseCode, ctx: &mut Ctx) {
+        self.shared.metrics.close(code.number());
         ctx.close(Some(ws::close_reason(code)));
         self.pipe.set_open(false);
         ctx.stop();

@@ -80,6 +80,7 @@ impl Session {
         {
             match wanted {
                 Wanted::Refused(refusal) => {
+                    self.shared.metrics.refused(&refusal);
                     let frame = render::error(self.user(), &refusal);
                     self.write(frame, ctx);
                 }
@@ -117,9 +118,14 @@ impl Session {
                         let text = "the store failed; ask again";
                         Err(Refusal::new(ErrorCode::StorageUnavailable, text))
                     });
+                    let metrics = &this.shared.metrics;
+                    if answer.is_ok() {
+                        metrics.taken(action);
+                    }
                     let frame = answer.unwrap_or_else(|refusal| {
                         let refusal = refusal.on(action);
                         let refusal = about.map_or(refusal.clone(), |id| refusal.about(id));
+                        metrics.refused(&refusal);
                         render::error(this.user(), &refusal)
                     });
                     this.page_read(frame, permit, ctx);

@@ -133,6 +133,15 @@ impl Pool {
         }
     }
 
+    /// How many connections there are now, and how many of those are idle.
+    pub fn state(&self) -> (u32, u32) {
+        let state = match self {
+            Self::Sqlite(pool) => pool.state(),
+            Self::Postgres(pool) => pool.state(),
+        };
+        (state.connections, state.idle_connections)
+    }
+
     /// Takes a connection out, waiting for one that is in use.
     pub fn get(&self) -> Result<Pooled, StoreError> {
         Ok(match self {
