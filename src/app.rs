@@ -122,7 +122,7 @@ impl Application {
             metrics: metrics.clone(),
         });
         let sessions = Arc::new(AtomicUsize::new(0));
-        let limits = settings.allowances(verifier.is_some());
+        let limits = settings.limits.allowances(verifier.is_some());
         let limits = limits.map(|allowances| Arc::new(Limits::new(&allowances)));
         let budget = Budget::new(BUDGET_BYTES);
         let shared = Arc::new(Shared {

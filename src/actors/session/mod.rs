@@ -7,6 +7,7 @@
 
 mod fragments;
 mod identity;
+mod limits;
 mod liveness;
 mod messages;
 mod pages;
@@ -41,13 +42,12 @@ use crate::protocol::{
 };
 use crate::store::NewMessage;
 use fragments::Fragments;
+use limits::{one_too_many, rate_limited};
 use liveness::Liveness;
 use pages::Pages;
 
 /// So many requests may be unanswered before the session stops reading its socket.
 const OWED_MAX: usize = 256;
-/// With limits, so many frames may come while nobody is connected.
-const EARLY_MAX: usize = 100;
 /// The same in bytes of requests.
 const IN_HAND_MAX: usize = 1024 * 1024;
 /// What a request weighs beside its text: its place in queues, its answer.
@@ -389,22 +389,6 @@ impl Session {
         }
     }
 
-    /// What the limits say of one more frame.
-    fn use_limits(&mut self) -> Frames {
-        let Some(limits) = &self.shared.limits else {
-            return Frames::Taken;
-        };
-        if let Some(user) = self.user() {
-            return limits.frame(user);
-        }
-        self.early += 1;
-        if self.early > EARLY_MAX {
-            Frames::Flood
-        } else {
-            Frames::Taken
-        }
-    }
-
     fn write(&self, frame: ByteString, ctx: &mut Ctx) {
         ctx.text(frame);
     }
@@ -448,30 +432,6 @@ impl Handler<Kick> for Session {
     fn handle(&mut self, Kick(code): Kick, ctx: &mut Ctx) {
         self.leave(code, ctx);
     }
-}
-
-fn rate_limited() -> Refusal {
-    let text = "this user sends more frames than the limits allow";
-    Refusal::new(ErrorCode::RateLimited, text)
-}
-
-/// The refusal of a frame that is one too many, whatever else may be wrong with it.
-fn one_too_many(parsed: Result<Frame, Refusal>) -> Refusal {
-    let refusal = match parsed {
-        Ok(frame) => {
-            let refusal = rate_limited().on(frame.request.action());
-            match frame.request.message() {
-                Some(id) => refusal.about(id),
-                None => refusal,
-            }
-        }
-        Err(refusal) => Refusal {
-            action: refusal.action,
-            message: refusal.message,
-            ..rate_limited()
-        },
-    };
-    refusal
 }
 
 fn busy(request: &Request) -> Refusal {

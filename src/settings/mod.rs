@@ -1,18 +1,20 @@
 //! Every setting: a flag, an environment variable and a line in `--help`.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::num::{NonZeroU32, NonZeroUsize};
+mod limits;
+mod tokens;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use ipnet::IpNet;
+use clap::{Args, Parser, Subcommand};
 
-use crate::chat::{Allowance, Allowances};
-use crate::protocol::UserId;
+pub use limits::{LimitSettings, Switch};
+pub use tokens::{MintSettings, Secret, TokenSettings};
+
 use crate::store::DatabaseUrl;
+use tokens::origin;
 
 /// Yanshu (雁书): an instant-messaging server. Without a command it serves.
 #[derive(Debug, Parser)]
@@ -164,101 +166,6 @@ pub struct ServeSettings {
     pub bus: BusSettings,
 }
 
-/// What tokens (JWT) are held against. Without any of it the server is open: it believes everybody.
-#[derive(Debug, Clone, Args)]
-pub struct TokenSettings {
-    /// Take tokens signed with this secret (HS256); best given by the variable
-    #[arg(
-        long,
-        env = "YANSHU_JWT_SECRET",
-        value_name = "SECRET",
-        hide_env_values = true
-    )]
-    pub jwt_secret: Option<Secret>,
-    /// Take tokens signed by a key of this file: a public key in PEM (RS256, ES256, EdDSA) or a JWK Set, read again when it changes
-    #[arg(
-        long,
-        env = "YANSHU_JWT_PUBLIC_KEY",
-        value_name = "FILE",
-        conflicts_with = "jwt_secret"
-    )]
-    pub jwt_public_key: Option<PathBuf>,
-    /// Take only tokens for this audience (aud)
-    #[arg(long, env = "YANSHU_JWT_AUDIENCE", value_name = "NAME")]
-    pub jwt_audience: Option<String>,
-}
-
-impl TokenSettings {
-    /// Whether anybody is believed to be whoever they say.
-    pub fn is_open(&self) -> bool {
-        self.jwt_secret.is_none() && self.jwt_public_key.is_none()
-    }
-}
-
-/// What must not be shown. Its `Debug` does not.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-impl FromStr for Secret {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() {
-            return Err("a secret is not empty");
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// Whom to make a token for.
-#[derive(Debug, Clone, Args)]
-pub struct MintSettings {
-    /// The user
-    #[arg(value_parser = user_id)]
-    pub user: UserId,
-    /// How long it is valid
-    #[arg(long, default_value = "1d", value_name = "TIME", value_parser = duration)]
-    pub ttl: Duration,
-    /// What to call the user
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// The secret that the server takes tokens of; best given by the variable
-    #[arg(
-        long,
-        env = "YANSHU_JWT_SECRET",
-        value_name = "SECRET",
-        hide_env_values = true
-    )]
-    pub jwt_secret: Secret,
-    /// The audience (aud)
-    #[arg(long, env = "YANSHU_JWT_AUDIENCE", value_name = "NAME")]
-    pub jwt_audience: Option<String>,
-}
-
-fn user_id(text: &str) -> Result<UserId, String> {
-    UserId::parse(text).map_err(|error| error.to_string())
-}
-
-/// An origin as browsers send it: a scheme and a host, maybe a port, and nothing behind.
-fn origin(text: &str) -> Result<String, String> {
-    let origin = text.trim_end_matches('/');
-    let host = origin
-        .strip_prefix("https://")
-        .or_else(|| origin.strip_prefix("http://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.contains(['/', '*', '@', '?', '#', ' ']) => {
-            Ok(origin.to_owned())
-        }
-        _ => Err("an origin is http:// or https:// and a host, maybe with a port".to_owned()),
-    }
-}
-
 impl ServeSettings {
     /// How many connections write.
     pub fn writers(&self) -> usize {
@@ -266,23 +173,6 @@ impl ServeSettings {
             DatabaseUrl::Sqlite(_) => 1,
             DatabaseUrl::Postgres(_) => self.store_writers.map_or(4, NonZeroUsize::get),
         }
-    }
-
-    /// How much one may do; `None` where there are no limits.
-    pub fn allowances(&self, has_tokens: bool) -> Option<Allowances> {
-        let limits = &self.limits;
-        let default = if has_tokens { Switch::On } else { Switch::Off };
-        (limits.limits.unwrap_or(default) == Switch::On).then_some(Allowances {
-            frames: Allowance {
-                rate: limits.frame_rate,
-                burst: limits.frame_burst,
-            },
-            handshakes: Allowance {
-                rate: limits.handshake_rate,
-                burst: limits.handshake_burst,
-            },
-            connections: limits.max_address_connections.get(),
-        })
     }
 
     /// How many connections read.
@@ -294,79 +184,6 @@ impl ServeSettings {
         };
         self.store_readers.map_or(default, NonZeroUsize::get)
     }
-}
-
-/// How much one user and one address may do, on each node.
-#[derive(Debug, Clone, Args)]
-pub struct LimitSettings {
-    /// Whether there are limits [default: on with tokens, else off]
-    #[arg(long, env = "YANSHU_LIMITS", value_name = "on|off")]
-    pub limits: Option<Switch>,
-    /// Frames of a user a second, all devices together
-    #[arg(
-        long,
-        env = "YANSHU_FRAME_RATE",
-        default_value = "50",
-        value_name = "N"
-    )]
-    pub frame_rate: NonZeroU32,
-    /// Frames of a user in one go
-    #[arg(
-        long,
-        env = "YANSHU_FRAME_BURST",
-        default_value = "1000",
-        value_name = "N"
-    )]
-    pub frame_burst: NonZeroU32,
-    /// Handshakes of an address a second (of IPv6: of a /64)
-    #[arg(
-        long,
-        env = "YANSHU_HANDSHAKE_RATE",
-        default_value = "50",
-        value_name = "N"
-    )]
-    pub handshake_rate: NonZeroU32,
-    /// Handshakes of an address in one go
-    #[arg(
-        long,
-        env = "YANSHU_HANDSHAKE_BURST",
-        default_value = "500",
-        value_name = "N"
-    )]
-    pub handshake_burst: NonZeroU32,
-    /// Connections of an address at the same time
-    #[arg(
-        long,
-        env = "YANSHU_MAX_ADDRESS_CONNECTIONS",
-        default_value = "2000",
-        value_name = "N"
-    )]
-    pub max_address_connections: NonZeroUsize,
-    /// A proxy, or a network of them, that is believed when X-Forwarded-For says for whom it asks (may be repeated)
-    #[arg(
-        long,
-        env = "YANSHU_TRUSTED_PROXY",
-        value_name = "ADDRESS",
-        value_delimiter = ',',
-        value_parser = network
-    )]
-    pub trusted_proxy: Vec<IpNet>,
-}
-
-/// On or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
-}
-
-/// A network, or an address as one that holds nothing else.
-fn network(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    let network = text.parse().or_else(|_| address());
-    network.map_err(|_| "it takes an address, or a network such as 10.0.0.0/8".to_owned())
 }
 
 /// How nodes that share a database reach each other.
