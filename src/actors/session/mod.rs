@@ -173,7 +173,7 @@ impl Session {
             (Frames::Taken, Ok(frame)) => self.on_frame(frame, text.len(), ctx),
             (Frames::Taken, Err(refusal)) => self.refuse(refusal, ctx),
             (Frames::Refused, parsed) => self.refuse(one_too_many(parsed), ctx),
-            (Frames::Flood, _) => self.close(CloseCode::Flooding, ctx),
+            (Frames::Flood, _) => self.leave(CloseCode::Flooding, ctx),
         }
     }
 
@@ -385,7 +385,7 @@ impl Session {
         match self.use_limits() {
             Frames::Taken => self.refuse(Refusal::new(ErrorCode::BadFrame, text), ctx),
             Frames::Refused => self.refuse(rate_limited(), ctx),
-            Frames::Flood => self.close(CloseCode::Flooding, ctx),
+            Frames::Flood => self.leave(CloseCode::Flooding, ctx),
         }
     }
 
