@@ -223,13 +223,10 @@ impl Application {
         let handle = self.server.handle();
         let serving = actix_web::rt::spawn(self.server);
         let died = died(self.chat.clone());
+        tokio::pin!(died);
         tokio::select! {
             () = stop => {}
-            () = died => {
-                self.stage.send_replace(Stage::Leaving);
-                goodbye(&self.sessions).await;
-                return Err(io::Error::other("the ChatServer died; see the log"));
-            }
+            () = &mut died => return end_dead(&self.stage, &self.sessions).await,
         }
         // Red first, so that load balancers look elsewhere; then the goodbyes; then the store, and
         // the letters about what it stored.
@@ -237,10 +234,11 @@ impl Application {
         tokio::select! {
             () = sleep(self.grace) => {}
             () = hurry => {}
+            () = died => return end_dead(&self.stage, &self.sessions).await,
         }
         self.stage.send_replace(Stage::Leaving);
         goodbye(&self.sessions).await;
-        if timeout(FINISH, self.chat.send(Finish)).await.is_err() {
+        if !matches!(timeout(FINISH, self.chat.send(Finish)).await, Ok(Ok(()))) {
             log::error!(
                 "the store did not finish in time; what it had in hand was not acknowledged"
             );
@@ -311,6 +309,13 @@ async fn forget_regularly(limits: Arc<Limits>) {
         sleep(FORGET).await;
         limits.forget();
     }
+}
+
+/// Without its ChatServer the process must not go on accepting connections.
+async fn end_dead(stage: &watch::Sender<Stage>, sessions: &AtomicUsize) -> io::Result<()> {
+    stage.send_replace(Stage::Leaving);
+    goodbye(sessions).await;
+    Err(io::Error::other("the ChatServer died; see the log"))
 }
 
 async fn goodbye(sessions: &AtomicUsize) {

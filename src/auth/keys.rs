@@ -7,12 +7,19 @@
 use std::path::Path;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 
 /// A secret for HS256 has at least so many bytes (RFC 7518 §3.2), or is warned of.
 const SECRET_BYTES: usize = 32;
 /// Bytes of a point of the curve P-256, uncompressed.
 const P256_POINT: usize = 65;
+/// Bytes of a point of Ed25519.
+const ED25519_POINT: usize = 32;
+/// Bytes of an RSA modulus: 2,048 bits are the least that is safe (RFC 7518 §3.3), 4,096 the most that is
+/// verified.
+const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+/// The same as a key in DER (RFC 8017 §A.1.1): the modulus, an exponent, and what is around them.
+const RSA_DER_BYTES: std::ops::RangeInclusive<usize> = 264..=540;
 /// A file of keys is no larger.
 const FILE_MAX: u64 = 1024 * 1024;
 
@@ -93,6 +100,9 @@ impl Keyring {
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         let keys = if text.trim_start().starts_with('{') {
             let set: JwkSet = serde_json::from_str(text).map_err(|_| KeyError::NoKey)?;
+            if holds_private(text) {
+                return Err(KeyError::Private);
+            }
             set.keys.iter().filter_map(of_set).collect()
         } else {
             vec![of_pem(text)?]
@@ -122,6 +132,13 @@ impl Keyring {
     }
 }
 
+/// Whether a key of a set has its private part with it (RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2).
+fn holds_private(text: &str) -> bool {
+    let set: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let keys = set["keys"].as_array();
+    keys.is_some_and(|keys| keys.iter().any(|key| key.get("d").is_some()))
+}
+
 fn of_pem(text: &str) -> Result<Key, KeyError> {
     if text.contains("PRIVATE KEY") {
         return Err(KeyError::Private);
@@ -135,11 +152,7 @@ fn of_pem(text: &str) -> Result<Key, KeyError> {
         .or_else(|_| ed())
         .map_err(|_| KeyError::NoKey)?;
     // Other curves have algorithms of their own, which no token may bring in.
-    let is_p256 = || {
-        key.try_get_as_bytes()
-            .is_ok_and(|point| point.len() == P256_POINT)
-    };
-    if algorithm == Algorithm::ES256 && !is_p256() {
+    if !is_usable(algorithm, &key) {
         return Err(KeyError::NoKey);
     }
     Ok(Key {
@@ -168,9 +181,23 @@ fn of_set(jwk: &Jwk) -> Option<Key> {
     if says.is_some_and(|says| says.to_string() != format!("{algorithm:?}")) {
         return None;
     }
-    Some(Key {
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    is_usable(algorithm, &key).then(|| Key {
         id: jwk.common.key_id.clone(),
         algorithm,
-        key: DecodingKey::from_jwk(jwk).ok()?,
+        key,
     })
+}
+
+/// Whether a key has the size that its algorithm needs: one that has not would only show at the first token.
+fn is_usable(algorithm: Algorithm, key: &DecodingKey) -> bool {
+    match (algorithm, key.kind()) {
+        (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, .. }) => {
+            RSA_BYTES.contains(&n.len())
+        }
+        (Algorithm::RS256, DecodingKeyKind::SecretOrDer(der)) => RSA_DER_BYTES.contains(&der.len()),
+        (Algorithm::ES256, DecodingKeyKind::SecretOrDer(point)) => point.len() == P256_POINT,
+        (Algorithm::EdDSA, DecodingKeyKind::SecretOrDer(point)) => point.len() == ED25519_POINT,
+        _ => false,
+    }
 }

@@ -72,6 +72,8 @@ struct Inner {
     keys: RwLock<Arc<Keyring>>,
     /// Where the keys are from, if from a file.
     path: Option<PathBuf>,
+    /// How that file was just before it was read.
+    read: Option<Stamp>,
     audience: Option<String>,
 }
 
@@ -89,14 +91,21 @@ impl Verifier {
     /// # Errors
     /// Where there is no key.
     pub fn with_file(path: PathBuf, audience: Option<String>) -> Result<Self, KeyError> {
+        let read = stamp(&path);
         let keys = Keyring::from_file(&path)?;
-        Ok(Self::new(keys, Some(path), audience))
+        Ok(Self::new(keys, Some((path, read)), audience))
     }
 
-    fn new(keys: Keyring, path: Option<PathBuf>, audience: Option<String>) -> Self {
+    fn new(
+        keys: Keyring,
+        file: Option<(PathBuf, Option<Stamp>)>,
+        audience: Option<String>,
+    ) -> Self {
+        let (path, read) = file.unzip();
         Self(Arc::new(Inner {
             keys: RwLock::new(Arc::new(keys)),
             path,
+            read: read.flatten(),
             audience,
         }))
     }
@@ -160,7 +169,7 @@ impl Verifier {
         let Some(path) = &self.0.path else {
             return;
         };
-        let mut seen = stamp(path);
+        let mut seen = self.0.read;
         loop {
             tokio::time::sleep(LOOK).await;
             let now = stamp(path);
@@ -189,8 +198,10 @@ impl Verifier {
     }
 }
 
-/// What changes when a file does, or when another takes its place.
-fn stamp(path: &std::path::Path) -> Option<(SystemTime, u64, u64)> {
+/// What changes when a file does, or when another takes its place: time, size, number.
+type Stamp = (SystemTime, u64, u64);
+
+fn stamp(path: &std::path::Path) -> Option<Stamp> {
     use std::os::unix::fs::MetadataExt;
     let file = std::fs::metadata(path).ok()?;
     Some((file.modified().ok()?, file.len(), file.ino()))

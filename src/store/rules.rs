@@ -222,6 +222,8 @@ impl<'a> Deciding<'a, '_> {
 
     fn name(&mut self, user: &UserId, name: &'a str) -> Outcome {
         let user = self.facts.working.ensure(user);
+        // Of several devices in one batch, the last one counts.
+        self.effects.names.retain(|(named, _)| *named != user);
         self.effects.names.push((user, name));
         Outcome::Done
     }

@@ -62,6 +62,10 @@ fn a_file_without_a_key_to_use_stops_the_start_with_a_sentence() {
     let secret_set = r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#;
     let encryption = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"enc","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     let no_key = "holds no public key";
+    let private = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}"#;
+    let short_ed = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKx"}]}"#;
+    let short_ec = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}]}"#;
+    let short_rsa = r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#;
     for (text, says) in [
         ("", no_key),
         ("rubbish", no_key),
@@ -69,6 +73,10 @@ fn a_file_without_a_key_to_use_stops_the_start_with_a_sentence() {
         (r#"{"keys":[]}"#, no_key),
         (secret_set, no_key),
         (encryption, no_key),
+        (short_ed, no_key),
+        (short_ec, no_key),
+        (short_rsa, no_key),
+        (private, "holds a private key"),
         (
             &std::fs::read_to_string(key_file("ec384.pub.pem")).unwrap(),
             no_key,

@@ -97,3 +97,39 @@ async fn a_token_that_is_no_text_is_a_bad_frame() {
     ann.send(connect_with("ann", &token("ann"))).await;
     ann.expect(&frames::connected_text("ann")).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_that_are_still_owed_do_not_keep_a_session_beyond_its_token() {
+    const PAGES: usize = 200;
+    let server = Server::with(&[&with_secret()]);
+    let mut writer = Client::open(server.node(0)).await;
+    writer.send(connect_with("ann", &token("ann"))).await;
+    writer.expect(&frames::connected_text("ann")).await;
+    writer.speak_as("ann");
+    // Each page is as large as one can be, so that they do not fit into any buffer.
+    let text = "x".repeat(30_000);
+    let (first, second) = (writer.ids().await, writer.ids().await);
+    for id in first.iter().chain(&second) {
+        writer.send(frames::message("ann", "ann", id, &text)).await;
+        writer.expect_message("ann", "ann", id, &text).await;
+        writer.expect_status("ann", "ann", id, 1).await;
+        writer.read(id, "ann").await;
+        writer.expect_status("ann", "ann", id, 2).await;
+    }
+    let mut reader = Client::open(server.node(0)).await;
+    reader.send(connect_with("ann", &short("ann"))).await;
+    reader.expect(&frames::connected_text("ann")).await;
+    for _ in 0..PAGES {
+        reader
+            .send(frames::history("ann", None, None, Some(100)))
+            .await;
+    }
+    // Its token ends while it reads nothing.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    reader.set_patience(PATIENCE);
+    let (heard, code) = reader.read_until_close().await;
+    assert_eq!(code, 4401);
+    let pages = heard.iter().filter(|text| text.contains("historyMsgs"));
+    let pages = pages.count();
+    assert!(pages < PAGES / 4, "{pages} pages were sent");
+}

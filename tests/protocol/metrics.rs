@@ -89,6 +89,7 @@ async fn the_metrics_show_what_was_done() {
     let nodes = server.nodes().len() as f64;
     assert_total(&server, "yanshu_bus_up", nodes).await;
     assert_total(&server, "yanshu_store_failing", 0.0).await;
+    assert_total(&server, "yanshu_waiting_writes", 0.0).await;
     // Three messages and a reading. What answers a request is none.
     assert_total(&server, "yanshu_deliveries_total", 4.0).await;
     assert!(total(&server, "yanshu_batch_writes_sum").await >= 8.0);

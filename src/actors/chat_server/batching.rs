@@ -66,6 +66,7 @@ impl ChatServer {
     ) {
         let lane = &mut self.lanes[lane];
         lane.next.push_back((job, write));
+        self.metrics.waiting.inc();
         // While a batch is in flight, its return is as good as a notice.
         if lane.in_flight.is_none() && !std::mem::replace(&mut self.noticed, true) {
             ctx.notify(Turn);
@@ -74,10 +75,6 @@ impl ChatServer {
 
     /// Sends off whatever waits in a lane with nothing in flight.
     pub(super) fn write_next(&mut self, ctx: &mut Context<Self>) {
-        let waiting: usize = self.lanes.iter().map(|lane| lane.next.len()).sum();
-        self.metrics
-            .waiting
-            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
         for lane in 0..self.lanes.len() {
             while let Some(refusals) = self.send_next(lane, ctx) {
                 self.settle_all(lane, refusals, Ok(Vec::new()), ctx);
@@ -90,6 +87,8 @@ impl ChatServer {
     fn send_next(&mut self, number: usize, ctx: &mut Context<Self>) -> Option<Vec<(Job, bool)>> {
         let lane = &mut self.lanes[number];
         let Batch { jobs, writes } = lane.take()?;
+        let taken = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
+        self.metrics.waiting.sub(taken);
         if writes.is_empty() {
             return Some(jobs);
         }
@@ -180,6 +179,9 @@ impl ChatServer {
                 self.fail(job, ctx);
             }
         }
+        let waiting: usize = self.lanes.iter().map(|lane| lane.next.len()).sum();
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        self.metrics.waiting.set(waiting);
         self.flush(ctx);
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use actix::AsyncContext;
 
-use super::{Ctx, Session, State};
+use super::{Ctx, Session};
 use crate::auth::Identity;
 use crate::protocol::{Action, CloseCode, ErrorCode, Refusal, Token, UserId};
 
@@ -93,10 +93,10 @@ impl Session {
                 let watch = ctx.run_later(left.min(LOOK), |this, ctx| this.watch_token(ctx));
                 self.token_watch = Some(watch);
             }
-            _ if !matches!(self.state, State::Leaving(..)) => {
-                self.leave(CloseCode::Unauthorized, ctx)
+            _ => {
+                self.pages.give_up_queued();
+                self.leave(CloseCode::Unauthorized, ctx);
             }
-            _ => {}
         }
     }
 }

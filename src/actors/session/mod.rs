@@ -50,6 +50,8 @@ use pages::Pages;
 const OWED_MAX: usize = 256;
 /// The same in bytes of requests.
 const IN_HAND_MAX: usize = 1024 * 1024;
+/// How long a session that leaves may take to answer what it was asked.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// What a request weighs beside its text: its place in queues, its answer.
 const REQUEST_OVERHEAD: usize = 512;
 
@@ -283,13 +285,18 @@ impl Session {
         self.pipe.set_open(may_ask && within);
     }
 
-    /// Nothing more is read, and when all is answered, goodbye.
+    /// Nothing more is read, and when all is answered, goodbye; who takes their answers slowly has not
+    /// for ever.
     fn leave(&mut self, code: CloseCode, ctx: &mut Ctx) {
+        if matches!(self.state, State::Leaving(..)) {
+            return; // the first reason is the one to tell
+        }
         let Some(user) = self.user().cloned() else {
             return self.close(code, ctx); // nobody is owed anything yet
         };
         self.state = State::Leaving(user, code);
         self.set_gate();
+        ctx.run_later(GOODBYE, move |this, ctx| this.close(code, ctx));
         self.close_if_left(ctx);
     }
 

@@ -49,6 +49,11 @@ impl Pages {
         self.queue.len() + usize::from(self.busy)
     }
 
+    /// Nobody is to be shown what was not read yet.
+    pub fn give_up_queued(&mut self) {
+        self.queue.clear();
+    }
+
     /// Whether all is answered and gone out.
     pub fn is_idle(&self) -> bool {
         self.waiting() == 0

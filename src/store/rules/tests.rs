@@ -94,3 +94,11 @@ fn where_strangers_are_unknown_a_message_makes_nobody() {
     assert!(matches!(decided.outcomes[1], Outcome::Stored { .. }));
     assert!(decided.working.created().is_empty());
 }
+
+#[test]
+fn of_several_names_for_a_user_in_one_batch_the_last_counts() {
+    let name = |name: &str| Write::Name(user("A"), name.to_owned());
+    let batch = [name("first"), name("last")];
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
+    assert_eq!(decided.effects.names, [(1, "last")]);
+}
