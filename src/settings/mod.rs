@@ -110,7 +110,7 @@ pub struct ServeSettings {
     /// Who is believed.
     #[command(flatten)]
     pub tokens: TokenSettings,
-    /// A page that may speak for its visitor, such as https://chat.example.org, beside those of the server's own host (may be repeated)
+    /// A page that may speak for its visitor, by scheme, host and port, beside those of the server's own host (may be repeated)
     #[arg(
         long,
         env = "YANSHU_ALLOWED_ORIGIN",
