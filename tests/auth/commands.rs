@@ -1,8 +1,8 @@
 //! The settings of tokens, and the command that makes one.
 
+use super::support::Server;
 use super::support::server::{Ended, run, run_with_env};
-use super::support::{Client, Server};
-use super::tokens::{SECRET, key_file, with_secret};
+use super::tokens::{SECRET, key_file, open, with_secret};
 
 fn sentence(ended: &Ended) -> String {
     assert!(!ended.status.success(), "{ended:?}");
@@ -36,9 +36,7 @@ async fn a_token_that_the_command_makes_is_taken() {
     );
     assert!(made.status.success(), "{made:?}");
     let server = Server::with(&[&with_secret(), "--jwt-audience=yanshu"]);
-    let bearer = format!("Bearer {}", made.stdout.trim_end());
-    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
-    let (mut client, _) = opened.expect("it is upgraded");
+    let mut client = open(&server, made.stdout.trim_end()).await;
     client.connect_as("HK0001").await;
 }
 

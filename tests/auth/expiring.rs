@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::support::{Client, Server, frames};
-use super::tokens::{after, claims_with, sign, token, with_secret};
+use super::tokens::{after, claims_with, open, sign, token, with_secret};
 
 /// How long after its `exp` a session may live on, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,9 +23,7 @@ fn connect_with(user: &str, token: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_ends_with_its_token_and_what_it_sent_is_answered() {
     let server = Server::with(&[&with_secret()]);
-    let bearer = format!("Bearer {}", short("ann"));
-    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
-    let (mut ann, _) = opened.expect("it is upgraded");
+    let mut ann = open(&server, &short("ann")).await;
     let start = Instant::now();
     ann.connect_as("ann").await;
     // To herself: nobody else exists.
@@ -41,9 +39,7 @@ async fn a_session_ends_with_its_token_and_what_it_sent_is_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_ends_a_socket_that_has_not_connected() {
     let server = Server::with(&[&with_secret(), "--connect-timeout=5m"]);
-    let bearer = format!("Bearer {}", short("ann"));
-    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
-    let (mut ann, _) = opened.expect("it is upgraded");
+    let mut ann = open(&server, &short("ann")).await;
     ann.set_patience(PATIENCE);
     assert_eq!(ann.expect_close().await, 4401);
 }

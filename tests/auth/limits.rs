@@ -5,14 +5,10 @@ use tokio_tungstenite::tungstenite::Error;
 
 use super::support::server::run;
 use super::support::{Client, Server, frames};
-use super::tokens::{token, with_secret};
+use super::tokens::{self, token, with_secret};
 
 async fn connect(server: &Server, user: &str) -> Client {
-    let bearer = format!("Bearer {}", token(user));
-    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
-    let (mut client, _) = opened.expect("it is upgraded");
-    client.connect_as(user).await;
-    client
+    tokens::connect(server, user, &token(user)).await
 }
 
 /// The status of an upgrade, for whom a proxy says this.

@@ -1,16 +1,8 @@
 //! With tokens a user exists who has shown one, or was imported; nobody else does.
 
-use super::support::{Client, Server, frames};
-use super::tokens::{claims_with, sign, token, with_secret};
+use super::support::{Server, frames};
+use super::tokens::{claims_with, connect, sign, token, with_secret};
 use serde_json::json;
-
-async fn connect(server: &Server, user: &str, token: &str) -> Client {
-    let bearer = format!("Bearer {token}");
-    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
-    let (mut client, _) = opened.expect("it is upgraded");
-    client.connect_as(user).await;
-    client
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_to_somebody_who_does_not_exist_is_unknown_user_and_makes_nobody() {

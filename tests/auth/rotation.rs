@@ -8,8 +8,8 @@ use jsonwebtoken::Algorithm;
 use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 
-use super::support::{Client, DEADLINE, Server, frames};
-use super::tokens::{Signer, claims, key_file, sign_with};
+use super::support::{DEADLINE, Server, frames};
+use super::tokens::{Signer, claims, key_file, open, sign_with};
 
 /// A set of these public keys, by algorithm, private key and `kid`.
 fn set(keys: &[(Algorithm, &str, &str)]) -> String {
@@ -40,9 +40,7 @@ fn replace(path: &Path, text: &str) {
 
 /// What comes of a connect frame with this token: an answer, or the code of the close.
 async fn comes_in(server: &Server, signer: Signer) -> Result<(), u16> {
-    let bearer = format!("Bearer {}", sign_with(&claims("ann"), signer));
-    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
-    let (mut client, _) = opened.expect("it is upgraded");
+    let mut client = open(server, &sign_with(&claims("ann"), signer)).await;
     client.try_send(frames::connect("ann")).await;
     let frame = client.next_or_close().await?;
     assert_eq!(frame, frames::connected_text("ann"));
@@ -78,9 +76,7 @@ async fn keys_of_a_set_come_and_go_without_a_restart_and_sessions_live_on() {
     let server = Server::with(&[&format!("--jwt-public-key={}", path.display())]);
     assert_eq!(comes_in(&server, OLD).await, Ok(()));
     assert_eq!(comes_in(&server, NEW).await, Err(4401));
-    let bearer = format!("Bearer {}", sign_with(&claims("bob"), OLD));
-    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
-    let (mut bob, _) = opened.expect("it is upgraded");
+    let mut bob = open(&server, &sign_with(&claims("bob"), OLD)).await;
     bob.connect_as("bob").await;
 
     replace(&path, &set(&[old, new]));

@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
+use super::support::{Client, Server};
+
 /// The secret of servers that take HS256.
 pub const SECRET: &str = "a secret of thirty-two bytes or more";
 
@@ -40,6 +42,20 @@ pub fn claims_with(user: &str, more: &Value) -> Value {
         claims[name] = value.clone();
     }
     claims
+}
+
+/// Opens the WebSocket with this token in a header, as a mobile client does, and sends nothing.
+pub async fn open(server: &Server, token: &str) -> Client {
+    let bearer = format!("Bearer {token}");
+    let opened = Client::open_with(server.node(0), &[("Authorization", &bearer)]).await;
+    opened.expect("it is upgraded").0
+}
+
+/// Opens the WebSocket with this token and connects as its user.
+pub async fn connect(server: &Server, user: &str, token: &str) -> Client {
+    let mut client = open(server, token).await;
+    client.connect_as(user).await;
+    client
 }
 
 /// Signed with [`SECRET`].
