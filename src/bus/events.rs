@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
 use super::Event;
+use super::note::Letter;
 use super::queue::{Entrance, Exit, queue};
-use crate::protocol::{Delivery, UserId};
+use crate::protocol::UserId;
 
 /// Letters of all users that wait to be taken.
 const LETTERS_MAX: usize = 16 * 1024;
@@ -29,7 +30,7 @@ const REST: Duration = Duration::from_millis(500);
 /// letters there is no order: whoever is told to read the store reads what was committed before.
 pub struct Events {
     notices: mpsc::UnboundedReceiver<Notice>,
-    letters: Exit<(Arc<Seat>, Delivery)>,
+    letters: Exit<(Arc<Seat>, Letter)>,
     doubted: Arc<AtomicBool>,
     /// A doubt is to be told.
     doubtful: bool,
@@ -46,7 +47,7 @@ enum Notice {
 #[derive(Clone)]
 pub struct Feed {
     notices: mpsc::UnboundedSender<Notice>,
-    letters: Entrance<(Arc<Seat>, Delivery)>,
+    letters: Entrance<(Arc<Seat>, Letter)>,
     doubted: Arc<AtomicBool>,
     buffer: usize,
 }
@@ -128,11 +129,11 @@ impl Inlet {
     }
 
     /// Passes a letter on. Where it finds no room it is dropped, which raises a doubt.
-    pub fn deliver(&self, delivery: Delivery) {
+    pub fn deliver(&self, letter: Letter) {
         let seat = &self.seat;
-        let bytes = delivery.bytes();
+        let bytes = letter.bytes();
         let fits = seat.waiting.fetch_add(1, Ordering::Relaxed) < self.feed.buffer
-            && self.feed.letters.push((Arc::clone(seat), delivery), bytes);
+            && self.feed.letters.push((Arc::clone(seat), letter), bytes);
         if !fits {
             seat.waiting.fetch_sub(1, Ordering::Relaxed);
             self.feed.doubt();
@@ -179,11 +180,14 @@ impl Events {
         }
         loop {
             match self.letters.poll_next(cx) {
-                Poll::Ready(Some((seat, delivery))) => {
+                Poll::Ready(Some((seat, letter))) => {
                     seat.waiting.fetch_sub(1, Ordering::Relaxed);
                     if seat.is_open() {
-                        let event = Event::Delivery(seat.user.clone(), delivery);
-                        return Poll::Ready(Some(event));
+                        let user = seat.user.clone();
+                        return Poll::Ready(Some(match letter {
+                            Letter::Delivery(delivery) => Event::Delivery(user, delivery),
+                            Letter::Note(note) => Event::Note(user, note),
+                        }));
                     }
                 }
                 Poll::Ready(None) if ended && !self.doubtful => return Poll::Ready(None),
@@ -211,6 +215,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::protocol::Delivery;
 
     fn letter(seq: i64) -> Delivery {
         Delivery {
@@ -228,14 +233,14 @@ mod tests {
         let (feed, mut events) = events(2);
         let ann = feed.inlet(&UserId::parse("ann").unwrap());
         let bob = feed.inlet(&UserId::parse("bob").unwrap());
-        (1..=3).for_each(|seq| ann.deliver(letter(seq)));
-        bob.deliver(letter(7));
+        (1..=3).for_each(|seq| ann.deliver(Letter::Delivery(letter(seq))));
+        bob.deliver(Letter::Delivery(letter(7)));
         assert_eq!(events.recv().await, Some(Event::Doubt));
         for (inlet, seq) in [(&ann, 1), (&ann, 2), (&bob, 7)] {
             let expected = Event::Delivery(inlet.seat.user.clone(), letter(seq));
             assert_eq!(events.recv().await, Some(expected));
         }
-        ann.deliver(letter(4));
+        ann.deliver(Letter::Delivery(letter(4)));
         ann.subscribed();
         ann.close();
         drop((ann, bob, feed));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::events::{Feed, Inlet, events};
+use super::note::{Letter, Note};
 use super::{Bus, Events, Flushed};
 use crate::protocol::{Delivery, UserId};
 
@@ -52,16 +53,26 @@ impl Hub {
     }
 }
 
-impl Bus for LocalBus {
-    fn publish(&self, user: &UserId, delivery: &Delivery) {
+impl LocalBus {
+    fn post(&self, user: &UserId, letter: impl Fn() -> Letter) {
         if self.hub.0.members.load(Ordering::SeqCst) < 2 {
             return;
         }
         let subscribers = self.hub.subscribers();
         let others = subscribers.get(user).into_iter().flatten();
         for other in others.filter(|other| other.node != self.node) {
-            other.inlet.deliver(delivery.clone());
+            other.inlet.deliver(letter());
         }
+    }
+}
+
+impl Bus for LocalBus {
+    fn publish(&self, user: &UserId, delivery: &Delivery) {
+        self.post(user, || Letter::Delivery(delivery.clone()));
+    }
+
+    fn note(&self, user: &UserId, note: &Note) {
+        self.post(user, || Letter::Note(note.clone()));
     }
 
     fn subscribe(&self, user: &UserId) {

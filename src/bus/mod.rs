@@ -18,9 +18,11 @@
 mod events;
 pub mod local;
 pub mod nats;
+mod note;
 mod queue;
 
 pub use events::Events;
+pub use note::{DeviceHere, Note};
 
 use std::pin::Pin;
 
@@ -31,6 +33,9 @@ pub trait Bus: Send + Sync {
     /// Tells the other nodes that have a device of `user`; never this one. What cannot be queued
     /// is dropped: the store does not forget.
     fn publish(&self, user: &UserId, delivery: &Delivery);
+
+    /// Tells the same nodes something about `user`. What cannot be queued is lost.
+    fn note(&self, user: &UserId, note: &Note);
 
     /// From now on what others publish for `user` arrives.
     ///
@@ -59,6 +64,8 @@ pub type Flushed = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub enum Event {
     /// Another node committed this for a user.
     Delivery(UserId, Delivery),
+    /// Another node has a word about a user.
+    Note(UserId, Note),
     /// Letters for this user arrive: see [`Bus::subscribe`].
     Subscribed(UserId),
     /// Something may have been lost: compare all cursors with the store.

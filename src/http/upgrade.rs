@@ -1,5 +1,6 @@
 //! `GET /ws`: from an HTTP request to a session.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::http::header::{
@@ -65,7 +66,8 @@ pub async fn upgrade(
         return Ok(HttpResponse::ServiceUnavailable().body("no descriptor left\n"));
     };
     let shared = Arc::clone(&door.shared);
-    let Ok(seat) = seat(&request, &door) else {
+    let address = client_address(&request, &door.proxies);
+    let Ok(seat) = seat(address, &door) else {
         let mut answer = HttpResponse::TooManyRequests();
         return Ok(answer
             .insert_header((RETRY_AFTER, "10"))
@@ -73,7 +75,7 @@ pub async fn upgrade(
     };
     let shown = shown(&request, &shared);
     ws::start(&request, payload, link, door.max_frame, |pipe| {
-        Session::new(new_connection(), shared, (shown, seat), pipe)
+        Session::new(new_connection(), shared, (shown, address, seat), pipe)
     })
 }
 
@@ -81,8 +83,7 @@ pub async fn upgrade(
 struct TooMany;
 
 /// A place among the connections of the client's address, where there are limits.
-fn seat(request: &HttpRequest, door: &Door) -> Result<Option<Seat>, TooMany> {
-    let address = client_address(request, &door.proxies);
+fn seat(address: Option<IpAddr>, door: &Door) -> Result<Option<Seat>, TooMany> {
     let Some((limits, address)) = door.shared.limits.as_ref().zip(address) else {
         return Ok(None);
     };

@@ -254,6 +254,12 @@ const fn close(code: CloseCode, number: u16, reconnect: bool, meaning: &'static 
 }
 
 impl CloseCode {
+    /// The code with this number on the wire.
+    pub fn from_number(number: u16) -> Option<Self> {
+        let mut rows = Self::TABLE.into_iter();
+        rows.find(|row| row.number == number).map(|row| row.code)
+    }
+
     /// All codes, in the order of the variants.
     pub const TABLE: [CloseRow; 10] = [
         close(

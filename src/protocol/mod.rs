@@ -17,7 +17,7 @@ pub use codes::{CloseCode, ErrorCode, Refusal};
 pub use delivery::Delivery;
 pub use frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request, Token};
 pub use ids::{IdError, MessageId, UserId};
-pub use parse::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, parse};
+pub use parse::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, check_body, parse};
 pub use timestamp::Timestamp;
 
 /// Largest `chatMsg.message`, in bytes of UTF-8.

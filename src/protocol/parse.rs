@@ -180,6 +180,24 @@ fn token(raw: &RawFrame<'_>) -> Result<Option<Token>, Refusal> {
     }
 }
 
+/// Whether a text can be what a message says; `field` is where it stands.
+///
+/// # Errors
+/// `bad_frame` or `too_large`, where it cannot.
+pub fn check_body(body: &str, field: &str) -> Result<(), Refusal> {
+    if body.is_empty() {
+        return Err(bad(format!("{field} is empty")));
+    }
+    if body.contains('\0') {
+        return Err(bad(format!("{field} holds a NUL")));
+    }
+    if body.len() > MAX_MESSAGE_BYTES {
+        let text = format!("{field} is over {MAX_MESSAGE_BYTES} bytes");
+        return Err(Refusal::new(ErrorCode::TooLarge, text));
+    }
+    Ok(())
+}
+
 fn message(raw: &RawFrame<'_>) -> Result<MessageBody, Refusal> {
     let to = user_id(&raw.to_id, "toId")?;
     let chat = chat_msg(raw)?;
@@ -187,16 +205,7 @@ fn message(raw: &RawFrame<'_>) -> Result<MessageBody, Refusal> {
     let kind = MessageKind::from_number(integer(&chat.kind, "chatMsg.type")?)
         .ok_or_else(|| bad("chatMsg.type is neither 0 (text) nor 1 (file)"))?;
     let body = text(&chat.message, "chatMsg.message")?;
-    if body.is_empty() {
-        return Err(bad("chatMsg.message is empty"));
-    }
-    if body.contains('\0') {
-        return Err(bad("chatMsg.message holds a NUL"));
-    }
-    if body.len() > MAX_MESSAGE_BYTES {
-        let text = format!("chatMsg.message is over {MAX_MESSAGE_BYTES} bytes");
-        return Err(Refusal::new(ErrorCode::TooLarge, text));
-    }
+    check_body(body, "chatMsg.message")?;
     let time = match &chat.time {
         Field::Absent => Timestamp::now(),
         other => Timestamp::parse(text(other, "chatMsg.time")?)

@@ -6,16 +6,16 @@
 //! PostgreSQL, [`super::optimistic`] is tried first, which takes the same steps and locks nobody while
 //! it decides.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use diesel::result::{Error, QueryResult};
 
-use super::bulk::Claim;
 use super::connection::Link;
 use super::contacts::AUTOMATIC_CONTACTS_MAX;
+use super::gather;
 use super::optimistic::{self, Hopes};
-use super::recall::Recall;
-use super::rules::{self, Decided, Effects, Facts, Policy};
+use super::recall::{Pair, Recall};
+use super::rules::{self, Decided, Effects, Policy};
 use super::users::{Numbers, UserState, Working};
 use super::{StoreError, ids, now};
 use crate::protocol::{MessageId, MessageKind, UserId};
@@ -38,6 +38,9 @@ pub enum Write {
     Grant(UserId, MessageId),
     /// Store a message.
     Message(NewMessage),
+    /// Store a message that is sent for a user from outside, unless one was under this key. Its ID was
+    /// leased, and is granted to nobody.
+    Keyed(NewMessage, String),
     /// `reader` has read a message of `sender`.
     Read {
         /// Who says so.
@@ -94,9 +97,16 @@ pub enum Outcome {
         /// 1 or 2.
         status: i16,
     },
+    /// Of [`Write::Keyed`]: it was sent before, as this message, which has this status.
+    SentBefore {
+        /// Its ID.
+        id: MessageId,
+        /// 1 or 2.
+        status: i16,
+    },
     /// The message counts as read from now on, with these numbers in the two timelines.
     Read {
-        /// In the sender's.
+        /// In the sender's; 0 where they were deleted since, and are not told.
         sender_seq: i64,
         /// In the reader's.
         reader_seq: i64,
@@ -125,6 +135,10 @@ pub struct Connected {
 pub enum Refused {
     /// No such user, and a message does not make one here.
     UnknownUser,
+    /// A message was to be sent for somebody who does not exist.
+    UnknownSender,
+    /// The recipient does not take messages of this sender.
+    Blocked,
     /// No such message that this user may see.
     UnknownMessage,
     /// The user may see the message, but not report it as read.
@@ -180,7 +194,13 @@ pub fn apply(
             Ok(written) => {
                 recall.keep_acquainted(age, written.acquainted);
                 if matches!(link, Link::Postgres(_)) {
-                    recall.keep(age, written.working.into_states(), written.grants);
+                    let Written {
+                        working,
+                        grants,
+                        blocked,
+                        ..
+                    } = written;
+                    recall.keep(age, working.into_states(), grants, &blocked);
                 }
                 return Ok(written.outcomes);
             }
@@ -202,11 +222,13 @@ pub fn apply(
 /// What a transaction has written, once it is committed.
 struct Written {
     outcomes: Vec<Outcome>,
-    /// Pairs of users that are contacts.
-    acquainted: Vec<(i64, i64)>,
+    /// Pairs of users that are contacts, and the revisions of the two.
+    acquainted: Vec<Pair>,
     /// The users, and the grants of the blocks it concerned, as they are now.
     working: Working,
     grants: HashMap<i64, (i64, i64)>,
+    /// Who was asked about whether they block whom.
+    blocked: HashMap<(i64, i64), bool>,
 }
 
 fn transaction(
@@ -215,12 +237,13 @@ fn transaction(
     recall: &Recall,
     policy: Policy,
 ) -> Result<Written, Stopped> {
-    let facts = gather(link, batch)?;
+    let facts = gather::facts(link, batch)?;
     let Decided {
         mut outcomes,
         effects,
         mut working,
         mut grants,
+        blocked,
     } = rules::decide(batch, facts, recall, policy, now());
     let numbers = create_users(link, &working)?;
     working.number(&numbers);
@@ -234,76 +257,8 @@ fn transaction(
         acquainted,
         working,
         grants,
+        blocked,
     })
-}
-
-/// Locks the users and reads what the rules have to know.
-fn gather(link: &mut Link<'_>, batch: &[Write]) -> QueryResult<Facts> {
-    let questions = rules::questions(batch);
-    let mut facts = Facts::default();
-    if !questions.users.is_empty() {
-        let logins: Vec<&str> = questions.users.iter().map(|user| user.as_str()).collect();
-        let found = link.bulk().lock_users(&logins)?.into_iter();
-        // What is in the database was a user ID when it was written.
-        let states = found.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
-        facts.working = Working::new(states.collect());
-    }
-    if !questions.messages.is_empty() {
-        let stored = link.bulk().stored(&questions.messages)?;
-        facts.stored = stored.into_iter().collect();
-    }
-    if !questions.blocks.is_empty() {
-        let grants = link.bulk().grants(&questions.blocks)?.into_iter();
-        facts.grants = grants
-            .map(|(block, user, at)| (block, (user, at)))
-            .collect();
-    }
-    if !facts.stored.is_empty() {
-        facts.same = same_content(link, batch, &facts)?;
-    }
-    if !questions.connecting.is_empty() {
-        let known = questions.connecting.iter();
-        let known = known.filter_map(|user| Some((*user, *facts.working.find(user)?)));
-        let known: Vec<_> = known.collect();
-        let asked: Vec<(i64, i64)> = known
-            .iter()
-            .map(|(_, state)| (state.id, state.told))
-            .collect();
-        if !asked.is_empty() {
-            let backlogs = link.bulk().backlogs(&asked)?;
-            let users = known.into_iter().map(|(user, _)| user.clone());
-            facts.backlogs = users.zip(backlogs).collect();
-        }
-    }
-    Ok(facts)
-}
-
-/// The positions in the batch of messages that are stored already, with the same kind and text.
-fn same_content(
-    link: &mut Link<'_>,
-    batch: &[Write],
-    facts: &Facts,
-) -> QueryResult<HashSet<usize>> {
-    let mut claims = Vec::new();
-    let mut places = Vec::new();
-    for (place, write) in batch.iter().enumerate() {
-        if let Write::Message(message) = write
-            && facts.stored.contains_key(&message.id.number())
-        {
-            claims.push(Claim {
-                message: message.id.number(),
-                kind: message.kind.number(),
-                text: &message.text,
-            });
-            places.push(place);
-        }
-    }
-    if claims.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let same = link.bulk().same_content(&claims)?;
-    let same = places.into_iter().zip(same).filter(|(_, same)| *same);
-    Ok(same.map(|(place, _)| place).collect())
 }
 
 fn create_users(link: &mut Link<'_>, working: &Working) -> Result<Numbers, Stopped> {
@@ -324,7 +279,7 @@ fn write(
     mut effects: Effects<'_>,
     numbers: &Numbers,
     working: &mut Working,
-) -> QueryResult<Vec<(i64, i64)>> {
+) -> QueryResult<Vec<Pair>> {
     effects.number(numbers);
     if !effects.rows.is_empty() {
         link.bulk().insert_messages(&effects.rows)?;
@@ -342,6 +297,12 @@ fn write(
         let names = effects.names.iter().map(|(id, name)| (*id, Some(*name)));
         link.bulk().name_users(&names.collect::<Vec<_>>())?;
     }
+    if !effects.keys.is_empty() {
+        link.bulk().insert_keys(&effects.keys)?;
+    }
+    if !working.revived().is_empty() {
+        link.bulk().revive_users(working.revived())?;
+    }
     let acquainted = acquaint(link, &effects.acquainted, working)?;
     let changed: Vec<UserState> = working.changed().iter().map(|user| user.is).collect();
     if !changed.is_empty() {
@@ -355,11 +316,12 @@ fn acquaint(
     link: &mut Link<'_>,
     pairs: &[(UserId, UserId)],
     working: &mut Working,
-) -> QueryResult<Vec<(i64, i64)>> {
+) -> QueryResult<Vec<Pair>> {
     let (mut acquainted, mut wanted) = (Vec::new(), Vec::new());
     for (a, b) in pairs {
         if let (Some(a_id), Some(b_id)) = (working.id(a), working.id(b)) {
-            acquainted.push((a_id.min(b_id), a_id.max(b_id)));
+            let pair = (a_id.min(b_id), a_id.max(b_id));
+            acquainted.push((pair, working.revisions(a, b)));
             wanted.push((a, (a_id, b_id)));
             if a != b {
                 wanted.push((b, (b_id, a_id)));

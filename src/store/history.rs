@@ -3,10 +3,11 @@
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+use super::StoreError;
 use super::connection::{Link, on};
 use super::messages::{self, Key, READ, StoredMessage, UNREAD};
 use super::schema::messages as table;
-use super::{StoreError, users};
+use super::users::{self, Reader};
 use crate::protocol::MessageId;
 
 /// Which page.
@@ -30,7 +31,7 @@ pub type Page = Vec<StoredMessage>;
 /// Reads a page from one snapshot: see [`super::Store::history`].
 pub fn page(link: &mut Link<'_>, query: &PageQuery) -> Result<Option<Page>, StoreError> {
     Ok(link.snapshot(|link| {
-        let user = users::id_of(link, &query.user)?;
+        let user = users::reader(link, &query.user)?;
         let with = match &query.with {
             Some(with) => Some(users::id_of(link, with)?),
             None => None,
@@ -59,43 +60,47 @@ pub fn page(link: &mut Link<'_>, query: &PageQuery) -> Result<Option<Page>, Stor
 fn base(
     link: &mut Link<'_>,
     id: MessageId,
-    user: Option<i64>,
+    user: Option<Reader>,
     with: Option<Option<i64>>,
 ) -> QueryResult<Option<Key>> {
-    let Some(key) = messages::key(link, id)? else {
+    let (Some(key), Some(user)) = (messages::key(link, id)?, user) else {
         return Ok(None);
     };
-    let mine = user == Some(key.sender) || user == Some(key.recipient);
-    let asked = match (user, with) {
-        (Some(user), Some(Some(with))) => (key.lo, key.hi) == (user.min(with), user.max(with)),
-        (_, None) => true,
-        _ => false,
+    let mine = [key.sender, key.recipient].contains(&user.id) && key.seq_of(user.id) > user.hidden;
+    let asked = match with {
+        Some(Some(with)) => (key.lo, key.hi) == (user.id.min(with), user.id.max(with)),
+        Some(None) => false,
+        None => true,
     };
     Ok((mine && asked).then_some(key))
 }
 
 fn conversation(
     link: &mut Link<'_>,
-    user: i64,
+    user: Reader,
     with: i64,
     base: Option<&Key>,
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
     let before = base.map_or(i64::MAX, |base| base.lo_seq);
-    on!(link, connection => table::table
-        .filter(table::lo.eq(user.min(with)))
-        .filter(table::hi.eq(user.max(with)))
+    let rows: Vec<(i64, Key)> = on!(link, connection => table::table
+        .filter(table::lo.eq(user.id.min(with)))
+        .filter(table::hi.eq(user.id.max(with)))
         .filter(table::lo_seq.lt(before))
         .order(table::lo_seq.desc())
         .limit(limit)
-        .select(table::id)
-        .load(connection))
+        .select((table::id, Key::as_select()))
+        .load(connection))?;
+    // Going back, the numbers of either of the two fall: what is hidden is the end of the page.
+    let rows = rows.into_iter();
+    let seen = rows.take_while(|(_, key)| key.seq_of(user.id) > user.hidden);
+    Ok(seen.map(|(id, _)| id).collect())
 }
 
 /// The user's timeline backwards, messages only.
 fn everything(
     link: &mut Link<'_>,
-    user: i64,
+    Reader { id: user, hidden }: Reader,
     base: Option<&Key>,
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
@@ -103,6 +108,7 @@ fn everything(
     let mut found: Vec<(i64, i64)> = on!(link, connection => table::table
         .filter(table::sender.eq(user))
         .filter(table::sender_seq.lt(before))
+        .filter(table::sender_seq.gt(hidden))
         .order(table::sender_seq.desc())
         .limit(limit)
         .select((table::sender_seq, table::id))
@@ -112,6 +118,7 @@ fn everything(
             .filter(table::recipient.eq(user))
             .filter(table::status.eq(status))
             .filter(table::recipient_seq.lt(before))
+            .filter(table::recipient_seq.gt(hidden))
             .order(table::recipient_seq.desc())
             .limit(limit)
             .select((table::recipient_seq, table::id))

@@ -132,14 +132,15 @@ fn ensure<'a>(
         .into_iter()
         .filter(|login| !known.contains_key(*login))
         .collect();
+    let deleted = known.values().filter(|state| state.deleted);
+    let deleted: Vec<i64> = deleted.map(|state| state.id).collect();
+    link.bulk().revive_users(&deleted)?;
     for chunk in missing.chunks(ROWS_AT_ONCE) {
         let numbers = link.bulk().create_users(chunk)?;
         let created = chunk.iter().zip(numbers).map(|(login, id)| {
             let state = UserState {
                 id,
-                timeline: 0,
-                told: 0,
-                contacts: 0,
+                ..UserState::default()
             };
             ((*login).to_owned(), state)
         });
@@ -148,7 +149,7 @@ fn ensure<'a>(
     let states = users
         .iter()
         .filter_map(|user| Some((*user, known.remove(user.as_str())?)));
-    Ok((states.collect(), missing.len()))
+    Ok((states.collect(), missing.len() + deleted.len()))
 }
 
 /// Writes contacts, counts the new ones of each owner, and returns how many are new.

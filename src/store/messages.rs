@@ -70,6 +70,8 @@ pub struct Found {
     pub sender: i64,
     pub recipient: i64,
     pub status: i16,
+    pub sender_seq: i64,
+    pub recipient_seq: i64,
 }
 
 /// A row to store.

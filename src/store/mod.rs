@@ -11,6 +11,7 @@ mod batch;
 mod bulk;
 mod connection;
 mod contacts;
+mod gather;
 mod history;
 mod ids;
 mod import;
@@ -19,6 +20,7 @@ mod migrate_data;
 mod optimistic;
 #[cfg(test)]
 mod plans;
+mod provision;
 mod recall;
 mod receipts;
 mod rules;
@@ -40,6 +42,7 @@ pub use messages::StoredMessage;
 pub use migrate_data::{
     MigrateDataError, Migrated, MigratedTable, Progress, Step, Why, migrate_data,
 };
+pub use provision::{ContactEntry, Listed, Profile, Put, Removed};
 pub use timeline::{Entry, Event, Fetch, Fetched};
 pub use url::{DatabaseUrl, UrlError};
 
@@ -249,6 +252,87 @@ impl Store {
         import::unless_overtaken(|| {
             import::contacts(&mut self.writers.get()?.link(), rows, &mut progress)
         })
+    }
+}
+
+/// What is changed from outside, one thing at a time: see [`provision`].
+///
+/// All of it fails with the database, and changes nothing then, or, where that failed at the commit itself,
+/// what was asked: each can be asked again.
+#[allow(clippy::missing_errors_doc)]
+impl Store {
+    /// Writes over a connection of the writing lanes.
+    fn provide<T>(
+        &self,
+        write: impl FnOnce(&mut Link<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        write(&mut self.writers.get()?.link())
+    }
+
+    /// A user, where they exist.
+    pub fn profile(&self, user: &str) -> Result<Option<Profile>, StoreError> {
+        self.read(|link| provision::profile(link, user))
+    }
+
+    /// So many of the users that exist, by their IDs, from behind this one.
+    pub fn profiles(&self, after: &str, limit: usize) -> Result<Listed<Profile>, StoreError> {
+        self.read(|link| provision::profiles(link, after, limit))
+    }
+
+    /// Makes a user exist, and be called so or by their ID alone.
+    pub fn put_user(&self, user: &UserId, name: Option<&str>) -> Result<Put, StoreError> {
+        self.provide(|link| provision::put_user(link, user, name))
+    }
+
+    /// Ends a user: their contacts, blocks, grants and name go. What they wrote stays with those they wrote
+    /// to, and whoever has the ID next sees nothing of it.
+    pub fn delete_user(&self, user: &UserId) -> Result<Removed, StoreError> {
+        self.provide(|link| provision::delete_user(link, user))
+    }
+
+    /// So many of a user's contacts, from behind the one with this number; `None`: no such user.
+    pub fn contact_entries(
+        &self,
+        owner: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Option<Listed<ContactEntry>>, StoreError> {
+        self.read(|link| provision::contacts(link, owner, after, limit))
+    }
+
+    /// Adds a contact, or gives one another alias.
+    pub fn put_contact(
+        &self,
+        owner: &UserId,
+        contact: &UserId,
+        alias: Option<&str>,
+    ) -> Result<Put, StoreError> {
+        self.provide(|link| provision::put_contact(link, owner, contact, alias))
+    }
+
+    /// Takes a contact away. A message between the two makes it anew.
+    pub fn remove_contact(&self, owner: &UserId, contact: &UserId) -> Result<Removed, StoreError> {
+        self.provide(|link| provision::remove_contact(link, owner, contact))
+    }
+
+    /// So many of those whom a user blocks, from behind the one with this number; `None`: no such user.
+    pub fn blocks(
+        &self,
+        owner: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Option<Listed<String>>, StoreError> {
+        self.read(|link| provision::blocks(link, owner, after, limit))
+    }
+
+    /// The owner gets no message of this user any more.
+    pub fn block(&self, owner: &UserId, blocked: &UserId) -> Result<Put, StoreError> {
+        self.provide(|link| provision::block(link, owner, blocked))
+    }
+
+    /// The owner gets messages of this user again.
+    pub fn unblock(&self, owner: &UserId, blocked: &UserId) -> Result<Removed, StoreError> {
+        self.provide(|link| provision::unblock(link, owner, blocked))
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! A round trip costs both sides more than the rows of a small batch do, and a transaction that locks
 //! first and asks then has seven. So: see, decide, and write in one statement, on the condition that no
-//! user's timeline that grows has grown since, and that none of the messages is stored. Whatever else
-//! the rules rely on changes only together with those timelines (a message's status with both of its
-//! users', say), or not at all (who was granted an ID). Where the condition fails, nothing is written.
+//! user's timeline that grows has grown since, nor their revision changed, and that none of the messages
+//! is stored. Whatever else the rules rely on changes only together with those (a message's status with
+//! both of its users' timelines, a block with the revision of who blocks), or not at all (who was granted
+//! an ID). Where the condition fails, nothing is written.
 //!
 //! Messages alone need not even be seen: what the batches before left in [`Recall`] will do.
 
@@ -15,11 +16,12 @@ use diesel::pg::PgConnection;
 use diesel::result::{DatabaseErrorKind, Error};
 
 use super::batch::{Failed, Outcome, Write};
+use super::bulk::Bulk;
 use super::bulk::optimistic::{Seen, Written, see, write_if_unchanged};
 use super::connection::Link;
 use super::now;
 use super::recall::{Age, Recall};
-use super::rules::{self, Decided, Facts, Policy};
+use super::rules::{self, Decided, Facts, Policy, Questions};
 use super::users::{Numbers, Working};
 use crate::protocol::UserId;
 
@@ -153,11 +155,10 @@ impl Attempt<'_, '_> {
                 Tried::Overtaken => hopes.unsure.failed(),
             }
         }
-        let seen = see(self.connection, &questions).map_err(|error| Failed {
-            error: error.into(),
-            before_commit: true,
-        })?;
-        match self.with(facts(seen), Source::Database)? {
+        let seen = see(self.connection, &questions).map_err(not_begun)?;
+        let mut facts = facts(seen);
+        self.ask_who_is_blocked(&questions, &mut facts)?;
+        match self.with(facts, Source::Database)? {
             Tried::Done(outcomes) => {
                 hopes.contended.succeeded();
                 return Ok(Some(outcomes));
@@ -166,6 +167,20 @@ impl Attempt<'_, '_> {
             Tried::Overtaken => hopes.contended.failed(),
         }
         Ok(None)
+    }
+
+    /// Asked after the recipients were seen: whoever is blocked since has another revision by now.
+    fn ask_who_is_blocked(
+        &mut self,
+        questions: &Questions<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), Failed> {
+        let pairs = facts.who_may_be_blocked(questions);
+        if !pairs.is_empty() {
+            let blocked = self.connection.blocked(&pairs).map_err(not_begun)?;
+            facts.learn_blocked(pairs, &blocked);
+        }
+        Ok(())
     }
 
     /// Decides the batch by these facts, and writes it if they still hold.
@@ -178,12 +193,14 @@ impl Attempt<'_, '_> {
             mut effects,
             working,
             grants,
+            blocked,
         } = rules::decide(self.batch, facts, self.recall, self.policy, now());
         let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_));
         if source == Source::Recall && outcomes.iter().any(refused) {
             return Ok(Tried::Unsure);
         }
-        if !working.created().is_empty() || !effects.acquainted.is_empty() {
+        let has_new_users = !working.created().is_empty() || !working.revived().is_empty();
+        if has_new_users || !effects.acquainted.is_empty() {
             return Ok(Tried::Unsuited);
         }
         effects.number(&Numbers::default());
@@ -201,8 +218,17 @@ impl Attempt<'_, '_> {
                 }
             }
         }
-        self.recall.keep(self.age, working.into_states(), grants);
+        self.recall
+            .keep(self.age, working.into_states(), grants, &blocked);
         Ok(Tried::Done(outcomes))
+    }
+}
+
+/// A failure before anything was to be written.
+fn not_begun(error: Error) -> Failed {
+    Failed {
+        error: error.into(),
+        before_commit: true,
     }
 }
 
@@ -221,6 +247,7 @@ fn suits(write: &Write) -> bool {
         Write::Message(_) | Write::Read { .. } | Write::Grant(..) | Write::Told(..) => true,
         Write::Connect(_)
         | Write::Name(..)
+        | Write::Keyed(..)
         | Write::Lease(_)
         | Write::GiveBack(..)
         | Write::Probe => false,

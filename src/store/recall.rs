@@ -2,9 +2,9 @@
 //! who are contacts.
 //!
 //! Nothing rests on its being right about a user: that is held against their row when a batch is
-//! written. A grant, once there, does not change, and nobody's contacts are taken away while servers
-//! run. That holds of one database: whatever was learnt before it failed is forgotten, also by a batch
-//! that was under way then.
+//! written. A grant, once there, does not change. Contacts and blocks change only together with a user's
+//! revision, so what is known of two users is remembered with theirs. All of it holds of one database:
+//! whatever was learnt before it failed is forgotten, also by a batch that was under way then.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,9 @@ use crate::protocol::UserId;
 
 /// So many of each kind are remembered; beyond, the memory of that kind starts anew.
 const REMEMBERED_MAX: usize = 65_536;
+
+/// Two users, the smaller number first, and their revisions when something was learnt of them.
+pub type Pair = ((i64, i64), (i64, i64));
 
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +34,9 @@ struct Known {
     /// By block: to whom it is granted, and when.
     grants: HashMap<i64, (i64, i64)>,
     /// Pairs of users who are each other's contacts, or have no room for it.
-    acquainted: HashSet<(i64, i64)>,
+    acquainted: HashSet<Pair>,
+    /// Recipients and senders whom they do not block, with the revisions of the recipients.
+    welcome: HashSet<(i64, i64, i64)>,
 }
 
 impl Recall {
@@ -40,32 +45,42 @@ impl Recall {
         self.known().age
     }
 
-    /// What a batch has to know of its users and grants, or `None` where any of it is missing.
+    /// What a batch has to know of its users, grants and blocks, or `None` where any of it is missing, or
+    /// somebody is blocked.
     pub fn facts(&self, questions: &Questions<'_>) -> Option<Facts> {
         let known = self.known();
         let users = questions.users.iter();
         let states = users.map(|user| Some(((*user).clone(), *known.users.get(user)?)));
         let grants = questions.blocks.iter();
         let grants = grants.map(|block| Some((*block, *known.grants.get(block)?)));
-        Some(Facts {
+        let facts = Facts {
             working: Working::new(states.collect::<Option<_>>()?),
             grants: grants.collect::<Option<_>>()?,
             ..Facts::default()
-        })
+        };
+        for (from, to) in &questions.pairs {
+            let (sender, recipient) = (facts.working.row_id(from)?, facts.working.find(to)?);
+            let welcome = (recipient.id, sender, recipient.revision);
+            if recipient.revision > 0 && !known.welcome.contains(&welcome) {
+                return None;
+            }
+        }
+        Some(facts)
     }
 
     /// Whether a message between these two, the smaller number first, adds nothing to their contacts.
-    pub fn acquainted(&self, pair: (i64, i64)) -> bool {
-        self.known().acquainted.contains(&pair)
+    pub fn acquainted(&self, pair: (i64, i64), revisions: (i64, i64)) -> bool {
+        self.known().acquainted.contains(&(pair, revisions))
     }
 
-    /// Remembers how a batch that was committed left its users, and the grants it saw or made, unless
-    /// the age in which it began is over.
+    /// Remembers how a batch that was committed left its users, the grants it saw or made, and of recipients
+    /// and senders whether they are blocked, unless the age in which it began is over.
     pub fn keep(
         &self,
         age: Age,
-        users: impl IntoIterator<Item = (UserId, UserState)>,
+        users: HashMap<UserId, UserState>,
         grants: impl IntoIterator<Item = (i64, (i64, i64))>,
+        blocked: &HashMap<(i64, i64), bool>,
     ) {
         let mut known = self.known();
         if known.age == age {
@@ -75,8 +90,12 @@ impl Recall {
             if known.grants.len() >= REMEMBERED_MAX {
                 known.grants.clear();
             }
+            if !blocked.is_empty() {
+                known.welcome(&users, blocked);
+            }
             for (user, state) in users {
-                let is_newer = |old: &UserState| old.timeline <= state.timeline;
+                let age_of = |state: &UserState| (state.timeline, state.revision);
+                let is_newer = |old: &UserState| age_of(old) <= age_of(&state);
                 // Batches of several lanes may end in another order than they began.
                 if known.users.get(&user).is_none_or(is_newer) {
                     known.users.insert(user, state);
@@ -86,8 +105,8 @@ impl Recall {
         }
     }
 
-    /// The same for pairs of users, the smaller number first, who are contacts by a batch.
-    pub fn keep_acquainted(&self, age: Age, pairs: impl IntoIterator<Item = (i64, i64)>) {
+    /// The same for pairs of users who are contacts by a batch.
+    pub fn keep_acquainted(&self, age: Age, pairs: impl IntoIterator<Item = Pair>) {
         let mut known = self.known();
         if known.age == age {
             if known.acquainted.len() >= REMEMBERED_MAX {
@@ -113,6 +132,20 @@ impl Recall {
     }
 }
 
+impl Known {
+    fn welcome(&mut self, users: &HashMap<UserId, UserState>, blocked: &HashMap<(i64, i64), bool>) {
+        if self.welcome.len() >= REMEMBERED_MAX {
+            self.welcome.clear();
+        }
+        let revisions: HashMap<i64, i64> = users.values().map(|s| (s.id, s.revision)).collect();
+        for ((recipient, sender), _) in blocked.iter().filter(|(_, blocked)| !**blocked) {
+            if let Some(revision) = revisions.get(recipient) {
+                self.welcome.insert((*recipient, *sender, *revision));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,15 +157,14 @@ mod tests {
         let state = UserState {
             id: 1,
             timeline: 7,
-            told: 0,
-            contacts: 0,
+            ..UserState::default()
         };
         let questions = Questions {
             users: [&user].into(),
             ..Questions::default()
         };
         let (before, keep) = (recall.age(), |age| {
-            recall.keep(age, [(user.clone(), state)], []);
+            recall.keep(age, [(user.clone(), state)].into(), [], &HashMap::new());
         });
         keep(before);
         assert!(recall.facts(&questions).is_some());

@@ -9,6 +9,10 @@ diesel::table! {
         timeline -> BigInt,
         told -> BigInt,
         contacts -> BigInt,
+        revision -> BigInt,
+        deleted -> Bool,
+        hidden -> BigInt,
+        voided -> BigInt,
     }
 }
 
@@ -64,6 +68,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    blocks (owner, blocked) {
+        owner -> BigInt,
+        blocked -> BigInt,
+    }
+}
+
+diesel::table! {
+    sent_by_key (message_id) {
+        message_id -> BigInt,
+        sender -> BigInt,
+        key -> Text,
+        sent_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     id_allocation,
@@ -71,4 +91,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     messages,
     receipts,
     contacts,
+    blocks,
+    sent_by_key,
 );

@@ -6,11 +6,12 @@
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+use super::StoreError;
 use super::connection::{Link, on};
 use super::messages::{self, READ, StoredMessage, UNREAD};
 use super::receipts::{self, StoredReceipt};
 use super::schema::messages as table;
-use super::{StoreError, users};
+use super::users::{self, Reader};
 use crate::protocol::UserId;
 
 /// What to read next.
@@ -88,12 +89,12 @@ enum Pointer {
 pub fn fetch(link: &mut Link<'_>, fetch: &Fetch) -> Result<Fetched, StoreError> {
     Ok(link.snapshot(|link| match fetch {
         Fetch::Unread { user, after, upto } => {
-            let id = user_id(link, user)?;
-            let rows = received(link, id, UNREAD, *after, *upto)?;
+            let Reader { id, hidden } = reader(link, user)?;
+            let rows = received(link, id, UNREAD, hidden.max(*after), *upto)?;
             part(link, id, vec![rows], *upto)
         }
         Fetch::Receipts { user, after, upto } => {
-            let id = user_id(link, user)?;
+            let Reader { id, .. } = reader(link, user)?;
             let limit = PART_ENTRIES as i64;
             let seqs = receipts::own_numbers(link, id, *after, *upto, limit)?;
             let rows = seqs.into_iter().map(|seq| (seq, Pointer::Receipt));
@@ -116,8 +117,8 @@ pub fn fetch(link: &mut Link<'_>, fetch: &Fetch) -> Result<Fetched, StoreError> 
     })?)
 }
 
-fn user_id(link: &mut Link<'_>, user: &UserId) -> QueryResult<i64> {
-    users::id_of(link, user.as_str())?.ok_or(diesel::result::Error::NotFound)
+fn reader(link: &mut Link<'_>, user: &UserId) -> QueryResult<Reader> {
+    users::reader(link, user.as_str())?.ok_or(diesel::result::Error::NotFound)
 }
 
 fn sent(link: &mut Link<'_>, user: i64, after: i64) -> QueryResult<Vec<(i64, Pointer)>> {

@@ -12,12 +12,17 @@ use super::schema::users;
 use crate::protocol::UserId;
 
 /// A user's row, as far as writing needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = users)]
 pub struct UserState {
     pub id: i64,
     pub timeline: i64,
     pub told: i64,
     pub contacts: i64,
+    pub revision: i64,
+    pub deleted: bool,
+    pub hidden: i64,
+    pub voided: i64,
 }
 
 /// A user's row, before and after a batch.
@@ -31,17 +36,19 @@ pub struct Change {
 ///
 /// Timeline numbers are drawn here; they count only when the changed rows are saved in the same
 /// transaction as the rows that bear them. A user who does not exist yet has a number below zero
-/// until the batch has created them.
+/// until the batch has created them. One who was deleted has a row and does not exist.
 #[derive(Debug, Default)]
 pub struct Working {
     states: HashMap<UserId, UserState>,
     /// Those that changed, as they were.
     changed: HashMap<UserId, UserState>,
     created: Vec<UserId>,
+    /// The rows of users who were deleted and exist again.
+    revived: Vec<i64>,
 }
 
 impl Working {
-    /// The users that exist, of all that the batch names.
+    /// The users that have a row, of all that the batch names.
     pub fn new(states: HashMap<UserId, UserState>) -> Self {
         Self {
             states,
@@ -56,23 +63,42 @@ impl Working {
 
     /// The user's number, where they exist.
     pub fn id(&self, user: &UserId) -> Option<i64> {
+        let state = self.find(user).filter(|state| !state.deleted);
+        state.map(|state| state.id)
+    }
+
+    /// The number of the user's row, whether they exist or are deleted.
+    pub fn row_id(&self, user: &UserId) -> Option<i64> {
         self.find(user).map(|state| state.id)
     }
 
     /// The user's number; they exist from now on.
     pub fn ensure(&mut self, user: &UserId) -> i64 {
-        if let Some(id) = self.id(user) {
-            return id;
+        if let Some(state) = self.states.get_mut(user) {
+            if std::mem::take(&mut state.deleted) {
+                state.revision += 1;
+                self.revived.push(state.id);
+            }
+            return state.id;
         }
         self.created.push(user.clone());
         let state = UserState {
             id: -i64::try_from(self.created.len()).unwrap_or(i64::MAX),
-            timeline: 0,
-            told: 0,
-            contacts: 0,
+            ..UserState::default()
         };
         self.states.insert(user.clone(), state);
         state.id
+    }
+
+    /// The revisions of two users, that of the smaller number first: what is remembered of the pair holds
+    /// while neither changes.
+    pub fn revisions(&self, a: &UserId, b: &UserId) -> (i64, i64) {
+        let known = |user| {
+            let state = self.find(user);
+            state.map_or((0, 0), |state| (state.id, state.revision))
+        };
+        let (a, b) = (known(a), known(b));
+        (a.min(b).1, a.max(b).1)
     }
 
     /// Changes a user that exists, and remembers to save it.
@@ -105,6 +131,11 @@ impl Working {
     /// Those who are to be created, in the order of their numbers: -1, -2, …
     pub fn created(&self) -> &[UserId] {
         &self.created
+    }
+
+    /// The numbers of those who were deleted and exist again.
+    pub fn revived(&self) -> &[i64] {
+        &self.revived
     }
 
     /// Gives those who were created their numbers.
@@ -145,6 +176,24 @@ pub fn id_of(link: &mut Link<'_>, login: &str) -> QueryResult<Option<i64>> {
     on!(link, connection => users::table
         .filter(users::login.eq(login))
         .select(users::id)
+        .get_result(connection)
+        .optional())
+}
+
+/// Who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct Reader {
+    pub id: i64,
+    /// What has a number up to this one was somebody else's, who had the ID before.
+    pub hidden: i64,
+}
+
+/// A user, for reading.
+pub fn reader(link: &mut Link<'_>, login: &str) -> QueryResult<Option<Reader>> {
+    on!(link, connection => users::table
+        .filter(users::login.eq(login))
+        .select(Reader::as_select())
         .get_result(connection)
         .optional())
 }

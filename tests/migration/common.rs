@@ -14,10 +14,11 @@ use crate::support::command::{BINARY, Ended, run, shielded};
 use crate::support::{DEADLINE, Database, Postgres, Server};
 
 /// The tables, with their columns as one text: all that has to be the same.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 7] = [
     (
         "users",
-        "id || '|' || login || '|' || coalesce('=' || name, '') || '|' || timeline || '|' || told || '|' || contacts",
+        "id || '|' || login || '|' || coalesce('=' || name, '') || '|' || timeline || '|' || told || '|' || contacts
+         || '|' || revision || '|' || CASE WHEN deleted THEN 'deleted' ELSE '' END || '|' || hidden || '|' || voided",
     ),
     ("grants", "block || '|' || user_id || '|' || granted_at"),
     (
@@ -27,6 +28,8 @@ const TABLES: [(&str, &str); 5] = [
     ),
     ("receipts", "user_id || '|' || seq || '|' || message_id || '|' || origin"),
     ("contacts", "owner || '|' || contact || '|' || coalesce('=' || alias, '')"),
+    ("blocks", "owner || '|' || blocked"),
+    ("sent_by_key", "message_id || '|' || sender || '|' || key || '|' || sent_at"),
 ];
 
 /// A SQLite database of a directory of its own.
@@ -61,8 +64,9 @@ impl Source {
             "BEGIN;
              CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS
                  (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {messages}) SELECT i FROM n;
-             INSERT INTO users (id, login, name, timeline, told, contacts)
-                 SELECT i, 'user-' || i, CASE i % 3 WHEN 0 THEN '名字 ' || i END, 1000000, i, i % 7
+             INSERT INTO users (id, login, name, timeline, told, contacts, revision, deleted, hidden, voided)
+                 SELECT i, 'user-' || i, CASE i % 3 WHEN 0 THEN '名字 ' || i END, 1000000, i, i % 7,
+                     i % 5, i % 11 = 0, i % 13, i % 17
                  FROM n WHERE i <= 1000;
              INSERT INTO grants SELECT i - 1, 1 + i % 1000, 1700000000 + i FROM n WHERE i * 10 <= {messages};
              INSERT INTO messages (id, sender, recipient, sender_seq, recipient_seq, lo, hi, lo_seq, kind,
@@ -74,6 +78,9 @@ impl Source {
              INSERT INTO receipts SELECT 1 + i % 1000, i, i, (i % 2) * i FROM n WHERE i % 3 <> 0;
              INSERT INTO contacts SELECT 1 + i % 1000, i, CASE i % 2 WHEN 0 THEN '别名 ' || i END
                  FROM n WHERE i <= 5000;
+             INSERT INTO blocks SELECT 1 + i % 1000, i FROM n WHERE i <= 500;
+             INSERT INTO sent_by_key SELECT i, 1 + i % 1000, 'key-' || i, 1700000000 + i
+                 FROM n WHERE i <= 500;
              UPDATE id_allocation SET next = {messages} + 1;
              COMMIT;"
         ));

@@ -9,7 +9,9 @@ use std::time::Instant;
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bytestring::ByteString;
 
+use super::delivery::refusal_of;
 use super::device::Device;
+use super::keyed::KeyedJob;
 use super::lanes::{Batch, Flight};
 use super::{ChatServer, Turn, unavailable};
 use crate::actors::db_executor::WriteBatch;
@@ -47,6 +49,8 @@ pub enum Job {
         message: MessageId,
         _permit: Option<Permit>,
     },
+    /// What is sent from outside.
+    Keyed(KeyedJob),
     /// No write, but its turn among the answers.
     Refused {
         connection: ConnectionId,
@@ -207,11 +211,15 @@ impl ChatServer {
                     first,
                     ..
                 },
-                _,
-            ) => {
-                self.metrics.taken(Action::GetIds);
-                self.answer(connection, Some(render::ids(&user, first)));
-            }
+                outcome,
+            ) => match outcome {
+                Outcome::Done => {
+                    self.metrics.taken(Action::GetIds);
+                    self.answer(connection, Some(render::ids(&user, first)));
+                }
+                outcome => self.refuse(connection, &refusal_of(&outcome).on(Action::GetIds)),
+            },
+            (Job::Keyed(job), outcome) => self.keyed_settled(job, &outcome),
             (
                 Job::Message {
                     connection,
@@ -225,9 +233,7 @@ impl ChatServer {
                 outcome,
             ) => {
                 if matches!(outcome, Outcome::Stored { .. }) {
-                    let took = since.elapsed().as_secs_f64();
-                    self.metrics.ack_seconds.observe(took);
-                    self.metrics.acks.inc();
+                    self.acked(since);
                 }
                 self.message_settled(connection, (&from, &to), id, frame, outcome);
             }
@@ -255,6 +261,13 @@ impl ChatServer {
         }
     }
 
+    /// A message that came then is durable now.
+    pub(super) fn acked(&self, since: Instant) {
+        let took = since.elapsed().as_secs_f64();
+        self.metrics.ack_seconds.observe(took);
+        self.metrics.acks.inc();
+    }
+
     /// The transaction failed: the outcome of every write in it is unknown.
     fn fail(&mut self, job: Job, ctx: &mut Context<Self>) {
         let refusal = unavailable();
@@ -262,8 +275,10 @@ impl ChatServer {
             Job::Connect { connection } => {
                 self.answer_connect(connection, Some(&refusal.on(Action::Connect)));
             }
+            Job::Keyed(job) => job.fail(),
             Job::Lease { .. } => {
                 self.ids.failed();
+                self.fail_outside();
                 for ask in std::mem::take(&mut self.waiting) {
                     let refusal = match ask.request {
                         super::Request::Refused(own) => own,

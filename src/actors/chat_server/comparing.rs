@@ -114,6 +114,7 @@ impl ChatServer {
         }
         // What was leased here may be leased again elsewhere.
         self.ids = IdAllocator::default();
+        self.outside.forget_ids();
     }
 
     fn compared(&mut self, heads: Vec<(UserId, i64)>, ctx: &mut Context<Self>) {

@@ -68,29 +68,9 @@ impl ChatServer {
                 sender_seq,
                 recipient_seq,
             } => {
-                let ack = status(1);
                 self.metrics.taken(Action::Message);
-                let to_sender = Delivery {
-                    seq: sender_seq,
-                    origin: connection,
-                    message: Some(frame.clone()),
-                    to_origin: from == to,
-                    status: Some(ack.clone()),
-                    receipt: false,
-                };
-                self.tell(from, &to_sender);
-                self.answer(connection, Some(ack));
-                if from != to {
-                    let to_recipient = Delivery {
-                        seq: recipient_seq,
-                        origin: connection,
-                        message: Some(frame),
-                        to_origin: false,
-                        status: None,
-                        receipt: false,
-                    };
-                    self.tell(to, &to_recipient);
-                }
+                let seqs = (sender_seq, recipient_seq);
+                self.route(connection, (from, to), id, frame, seqs);
             }
             Outcome::Known { status: known } => {
                 self.metrics.taken(Action::Message);
@@ -100,6 +80,40 @@ impl ChatServer {
                 let refusal = refusal_of(&outcome).on(Action::Message).about(id);
                 self.refuse(connection, &refusal);
             }
+        }
+    }
+
+    /// A message was stored, with these numbers in the timelines of its sender and its recipient. The
+    /// connection it came over, if it came over one, is owed its answer.
+    pub(super) fn route(
+        &mut self,
+        connection: ConnectionId,
+        (from, to): (&UserId, &UserId),
+        id: MessageId,
+        frame: ByteString,
+        (sender_seq, recipient_seq): (i64, i64),
+    ) {
+        let ack = render::status(to.as_str(), from.as_str(), id, 1);
+        let to_sender = Delivery {
+            seq: sender_seq,
+            origin: connection,
+            message: Some(frame.clone()),
+            to_origin: from == to,
+            status: Some(ack.clone()),
+            receipt: false,
+        };
+        self.tell(from, &to_sender);
+        self.answer(connection, Some(ack));
+        if from != to {
+            let to_recipient = Delivery {
+                seq: recipient_seq,
+                origin: connection,
+                message: Some(frame),
+                to_origin: false,
+                status: None,
+                receipt: false,
+            };
+            self.tell(to, &to_recipient);
         }
     }
 
@@ -190,9 +204,15 @@ impl ChatServer {
     }
 }
 
-fn refusal_of(outcome: &Outcome) -> Refusal {
+/// What a client is told of a write that the rules refused.
+pub(super) fn refusal_of(outcome: &Outcome) -> Refusal {
     let (code, text) = match outcome {
         Outcome::Refused(Refused::UnknownUser) => (ErrorCode::UnknownUser, "no such user"),
+        Outcome::Refused(Refused::UnknownSender) => (ErrorCode::UnknownUser, "no such sender"),
+        Outcome::Refused(Refused::Blocked) => (
+            ErrorCode::Forbidden,
+            "the recipient does not take messages from this user",
+        ),
         Outcome::Refused(Refused::UnknownMessage) => (
             ErrorCode::UnknownMessage,
             "no such message between these two",

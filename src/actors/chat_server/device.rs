@@ -1,6 +1,8 @@
 //! A connected device, as the ChatServer sees it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
 use bytestring::ByteString;
@@ -17,6 +19,9 @@ pub struct Device {
     /// What its token calls the user, until that is on its way to the store.
     pub name: Option<String>,
     pub session: Addr<Session>,
+    /// Since when it is here, in Unix seconds, and from where.
+    pub since: i64,
+    pub address: Option<IpAddr>,
     flow: Arc<Flow>,
     /// `None` until the store has said where it starts.
     pub cursor: Option<Cursor>,
@@ -32,8 +37,8 @@ pub struct Device {
 
 impl Device {
     pub fn new(
-        user: UserId,
-        name: Option<String>,
+        (user, name): (UserId, Option<String>),
+        address: Option<IpAddr>,
         session: Addr<Session>,
         flow: Arc<Flow>,
     ) -> Self {
@@ -41,6 +46,8 @@ impl Device {
             user,
             name,
             session,
+            since: unix_now(),
+            address,
             flow,
             cursor: None,
             lane: 0,
@@ -131,4 +138,11 @@ impl Device {
         // A session that is gone has sent its Disconnect.
         self.session.do_send(push);
     }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }

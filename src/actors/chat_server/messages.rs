@@ -1,5 +1,6 @@
 //! What the ChatServer receives.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +23,8 @@ pub struct Connect {
     pub user: UserId,
     /// What its token calls the user.
     pub name: Option<String>,
+    /// From where it speaks.
+    pub address: Option<IpAddr>,
     /// Where pushes go.
     pub session: Addr<Session>,
     /// What it has taken of them.

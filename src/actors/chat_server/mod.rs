@@ -4,13 +4,15 @@
 //! What must be written waits in `lanes`, and `batching` sends it off and answers for it; what was
 //! committed, here or on another node, is routed in `delivery`; devices that are behind are served in
 //! `catch_up`. `presence` knows who is here and listens to the bus; `comparing` finds out what
-//! nobody announced. No handler blocks.
+//! nobody announced. `keyed` and `inquiry` serve whoever runs the server. No handler blocks.
 
 mod batching;
 mod catch_up;
 mod comparing;
 mod delivery;
 mod device;
+mod inquiry;
+mod keyed;
 mod lanes;
 mod messages;
 mod presence;
@@ -26,6 +28,8 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
+pub use inquiry::{CloseDevices, WhoIsThere};
+pub use keyed::{SendKeyed, Sent};
 pub use messages::{Ask, Connect, Disconnect, Finish, Request, Resume, Told};
 pub use store_state::StoreState;
 
@@ -64,6 +68,8 @@ pub struct ChatServer {
     ids: IdAllocator,
     /// Takers of IDs that wait for a lease, in order, and refusals that must not overtake them.
     waiting: VecDeque<Ask>,
+    outside: keyed::Outside,
+    inquiries: inquiry::Inquiries,
     /// It has told itself to take its [`Turn`].
     noticed: bool,
     catching_up: catch_up::Line,
@@ -113,6 +119,8 @@ impl ChatServer {
             metrics: parts.metrics,
             ids: IdAllocator::default(),
             waiting: VecDeque::new(),
+            outside: keyed::Outside::default(),
+            inquiries: inquiry::Inquiries::default(),
             noticed: false,
             catching_up: catch_up::Line::default(),
             touched: Vec::new(),
@@ -151,7 +159,9 @@ impl ChatServer {
             };
             self.enqueue(lane, job, Some(Write::Grant(user, first)), ctx);
         }
-        if let Some(count) = self.ids.wants(self.waiting.len()) {
+        self.send_from_outside(ctx);
+        let takers = self.waiting.len() + self.outside.grants_wanted();
+        if let Some(count) = self.ids.wants(takers) {
             let lane = lanes::any(&self.lanes);
             self.enqueue(lane, Job::Lease { count }, Some(Write::Lease(count)), ctx);
         }
@@ -277,10 +287,12 @@ impl Handler<Connect> for ChatServer {
             connection,
             user,
             name,
+            address,
             session,
             flow,
         } = connect;
-        self.arrive(connection, Device::new(user, name, session, flow), ctx);
+        let device = Device::new((user, name), address, session, flow);
+        self.arrive(connection, device, ctx);
     }
 }
 

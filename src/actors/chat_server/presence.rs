@@ -80,6 +80,11 @@ impl Presence {
         std::mem::take(&mut here.waiting)
     }
 
+    /// Whether there is a device of this user.
+    pub fn is_here(&self, user: &UserId) -> bool {
+        self.users.contains_key(user)
+    }
+
     /// A number of a user's timeline is committed.
     pub fn announce(&mut self, user: &UserId, seq: i64) {
         if let Some(here) = self.users.get_mut(user) {
@@ -127,7 +132,7 @@ impl ChatServer {
     pub(super) fn remove_device(&mut self, connection: ConnectionId) -> Option<Device> {
         let device = self.devices.remove(&connection)?;
         self.routes.detach(&device.user, connection);
-        if self.presence.leave(&device.user) {
+        if self.presence.leave(&device.user) && !self.inquiries.concern(&device.user) {
             self.bus.unsubscribe(&device.user);
         }
         self.count_users();
@@ -173,7 +178,9 @@ impl StreamHandler<Event> for ChatServer {
                     ctx.notify(Turn);
                 }
             }
+            Event::Note(user, note) => self.noted(&user, note),
             Event::Subscribed(user) => {
+                self.inquire(&user, ctx);
                 for connection in self.presence.subscribed(&user) {
                     if self.devices.contains_key(&connection) {
                         self.ask_for_start(connection, &user, ctx);

@@ -13,6 +13,7 @@ mod messages;
 mod pages;
 mod requests;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -109,6 +110,8 @@ pub struct Session {
     state: State,
     /// The token of the upgrade, until the session has started.
     shown: Shown,
+    /// From where it comes, as far as proxies are believed.
+    address: Option<IpAddr>,
     /// Its place among the connections of its address, where there are limits.
     _seat: Option<Seat>,
     /// Frames that came while nobody was connected.
@@ -129,12 +132,12 @@ pub struct Session {
 type Ctx = WebsocketContext<Session>;
 
 impl Session {
-    /// A session for a socket that was just upgraded, with the token that came with it and its place
-    /// among the connections of its address.
+    /// A session for a socket that was just upgraded, with the token that came with it, the client's address
+    /// and its place among the connections of that.
     pub fn new(
         connection: ConnectionId,
         shared: Arc<Shared>,
-        (shown, seat): (Shown, Option<Seat>),
+        (shown, address, seat): (Shown, Option<IpAddr>, Option<Seat>),
         pipe: Rc<Pipe>,
     ) -> Self {
         Self {
@@ -145,6 +148,7 @@ impl Session {
             untaken: 0,
             state: State::Anonymous,
             shown,
+            address,
             _seat: seat,
             early: 0,
             identity: None,

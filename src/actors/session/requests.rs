@@ -46,6 +46,7 @@ impl Session {
             connection: self.connection,
             user: user.clone(),
             name: self.name(),
+            address: self.address,
             session: ctx.address(),
             flow: Arc::clone(&self.flow),
         });

@@ -1,11 +1,13 @@
-//! A delivery as bytes.
+//! A letter as bytes.
 //!
 //! MessagePack with named fields: a field that is added is ignored by nodes that do not know it.
-//! What must not be misread bears another version, and is as good as lost to nodes of this one.
+//! What must not be misread bears another version, and is as good as lost to nodes of this one. A note is
+//! as good as lost to nodes that know deliveries alone.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::bus::note::{Letter, Note};
 use crate::protocol::Delivery;
 
 /// The way in which this version writes letters.
@@ -14,28 +16,41 @@ const VERSION: u32 = 1;
 #[derive(Serialize)]
 struct Outgoing<'a> {
     version: u32,
-    delivery: &'a Delivery,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'a Delivery>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a Note>,
 }
 
 #[derive(Deserialize)]
 struct Incoming {
     version: u32,
-    delivery: Delivery,
+    delivery: Option<Delivery>,
+    note: Option<Note>,
 }
 
-/// The bytes of a letter; `None` would be a delivery that cannot be written at all.
-pub fn encode(delivery: &Delivery) -> Option<Bytes> {
+/// The bytes of a letter; `None` would be one that cannot be written at all.
+pub fn encode(letter: &Letter) -> Option<Bytes> {
+    let (delivery, note) = match letter {
+        Letter::Delivery(delivery) => (Some(delivery), None),
+        Letter::Note(note) => (None, Some(note)),
+    };
     let letter = Outgoing {
         version: VERSION,
         delivery,
+        note,
     };
     rmp_serde::to_vec_named(&letter).ok().map(Bytes::from)
 }
 
-/// The delivery in a letter; `None` where it is not one of this version.
-pub fn decode(bytes: &[u8]) -> Option<Delivery> {
+/// A letter from its bytes; `None` where it is not one of this version.
+pub fn decode(bytes: &[u8]) -> Option<Letter> {
     let letter: Incoming = rmp_serde::from_slice(bytes).ok()?;
-    (letter.version == VERSION).then_some(letter.delivery)
+    if letter.version != VERSION {
+        return None;
+    }
+    let delivery = letter.delivery.map(Letter::Delivery);
+    delivery.or_else(|| letter.note.map(Letter::Note))
 }
 
 #[cfg(test)]
@@ -57,14 +72,35 @@ mod tests {
 
     #[test]
     fn a_letter_is_read_as_it_was_written() {
-        assert_eq!(decode(&encode(&delivery()).unwrap()), Some(delivery()));
+        let note = Note::Close {
+            connection: Some(-7),
+            code: 4401,
+        };
+        for letter in [Letter::Delivery(delivery()), Letter::Note(note)] {
+            assert_eq!(decode(&encode(&letter).unwrap()), Some(letter));
+        }
+    }
+
+    #[test]
+    fn nodes_that_know_no_notes_still_read_deliveries() {
+        #[derive(Deserialize)]
+        struct Older {
+            version: u32,
+            delivery: Delivery,
+        }
+        let bytes = encode(&Letter::Delivery(delivery())).unwrap();
+        let letter: Older = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!((letter.version, letter.delivery), (1, delivery()));
+        let note = encode(&Letter::Note(Note::WhoIsThere(1))).unwrap();
+        assert!(rmp_serde::from_slice::<Older>(&note).is_err());
     }
 
     #[test]
     fn a_letter_of_another_version_is_not_misread() {
         let letter = Outgoing {
             version: VERSION + 1,
-            delivery: &delivery(),
+            delivery: Some(&delivery()),
+            note: None,
         };
         let bytes = rmp_serde::to_vec_named(&letter).unwrap();
         assert_eq!(decode(&bytes), None);
@@ -84,14 +120,14 @@ mod tests {
             delivery: &delivery(),
         };
         let bytes = rmp_serde::to_vec_named(&letter).unwrap();
-        assert_eq!(decode(&bytes), Some(delivery()));
+        assert_eq!(decode(&bytes), Some(Letter::Delivery(delivery())));
     }
 
     proptest! {
         #[test]
         fn no_bytes_are_too_strange(bytes: Vec<u8>, cut in 0usize..100) {
             let _ = decode(&bytes);
-            let whole = encode(&delivery()).unwrap();
+            let whole = encode(&Letter::Delivery(delivery())).unwrap();
             let cut = cut.min(whole.len() - 1);
             prop_assert_eq!(decode(&whole[..cut]), None);
         }

@@ -43,6 +43,7 @@ use self::publisher::Outgoing;
 use self::readers::Witness;
 use self::subjects::Subjects;
 use super::events::{Feed, Inlet, events};
+use super::note::{Letter, Note};
 use super::queue::{Entrance, queue};
 use super::{Bus, Events, Flushed};
 use crate::protocol::{Delivery, UserId};
@@ -160,18 +161,27 @@ impl NatsBus {
     fn inlets(&self) -> MutexGuard<'_, HashMap<UserId, Inlet>> {
         self.inlets.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Bus for NatsBus {
-    fn publish(&self, user: &UserId, delivery: &Delivery) {
+    fn post(&self, user: &UserId, letter: impl Fn() -> Letter) {
         let sent = !self.link.is_down() && {
-            let bytes = delivery.bytes();
-            let letter = Outgoing::Letter(user.clone(), delivery.clone());
-            self.letters.push(letter, bytes)
+            let letter = letter();
+            let bytes = letter.bytes();
+            self.letters
+                .push(Outgoing::Letter(user.clone(), letter), bytes)
         };
         if !sent {
             self.link.lose();
         }
+    }
+}
+
+impl Bus for NatsBus {
+    fn publish(&self, user: &UserId, delivery: &Delivery) {
+        self.post(user, || Letter::Delivery(delivery.clone()));
+    }
+
+    fn note(&self, user: &UserId, note: &Note) {
+        self.post(user, || Letter::Note(note.clone()));
     }
 
     fn subscribe(&self, user: &UserId) {

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use super::letter;
 use super::link::Link;
 use super::subjects::Subjects;
+use crate::bus::note::Letter;
 use crate::bus::queue::Exit;
-use crate::protocol::{Delivery, UserId};
+use crate::protocol::UserId;
 
 /// So many bytes are handed to the client; then the socket has to take them first.
 const UNFLUSHED_BYTES: usize = 256 * 1024;
@@ -20,7 +21,7 @@ const UNFLUSHED_LETTERS: usize = 256;
 /// What the publisher is told.
 pub enum Outgoing {
     /// Publish this for that user.
-    Letter(UserId, Delivery),
+    Letter(UserId, Letter),
     /// Say when all before has left.
     Flush(oneshot::Sender<()>),
 }
@@ -29,8 +30,8 @@ pub enum Outgoing {
 pub async fn run(mut queue: Exit<Outgoing>, client: Client, subjects: Subjects, link: Arc<Link>) {
     let (mut bytes, mut letters) = (0, 0);
     while let Some(outgoing) = poll_fn(|cx| queue.poll_next(cx)).await {
-        let (user, delivery) = match outgoing {
-            Outgoing::Letter(user, delivery) => (user, delivery),
+        let (user, letter) = match outgoing {
+            Outgoing::Letter(user, letter) => (user, letter),
             Outgoing::Flush(flushed) => {
                 // Errors, here and below, mean that the client, or who asked, is gone.
                 let _ = client.flush().await;
@@ -39,7 +40,7 @@ pub async fn run(mut queue: Exit<Outgoing>, client: Client, subjects: Subjects, 
             }
         };
         // What was queued before the connection was lost: nobody waits for it any more.
-        let letter = (!link.is_down()).then(|| letter::encode(&delivery));
+        let letter = (!link.is_down()).then(|| letter::encode(&letter));
         let Some(letter) = letter.flatten() else {
             link.lose();
             continue;

@@ -19,7 +19,7 @@ async fn next(subscriber: &mut Subscriber) -> Option<Message> {
 pub async fn pump(mut letters: Subscriber, inlet: Inlet) {
     while let Some(message) = next(&mut letters).await {
         match letter::decode(&message.payload) {
-            Some(delivery) => inlet.deliver(delivery),
+            Some(letter) => inlet.deliver(letter),
             None => {
                 log::debug!("a letter on {} cannot be read", message.subject);
                 inlet.doubt();

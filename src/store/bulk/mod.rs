@@ -35,9 +35,21 @@ pub trait Bulk {
     /// For each claim, whether the message with its ID has its content.
     fn same_content(&mut self, claims: &[Claim<'_>]) -> QueryResult<Vec<bool>>;
 
-    /// For each of these users, by number and by the receipt told last: whether there is anything
-    /// unread, and whether there are receipts for their own messages that were not told.
-    fn backlogs(&mut self, users: &[(i64, i64)]) -> QueryResult<Vec<Backlog>>;
+    /// For each of these users: whether there is anything unread, and whether there are receipts for their
+    /// own messages that were not told.
+    fn backlogs(&mut self, users: &[UserState]) -> QueryResult<Vec<Backlog>>;
+
+    /// Those of these pairs of recipient and sender in which the one blocks the other.
+    fn blocked(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>>;
+
+    /// What was sent under those of these keys of senders that are in use.
+    fn sent(&mut self, keys: &[(i64, &str)]) -> QueryResult<Vec<(i64, String, i64)>>;
+
+    /// Stores under which keys messages are sent.
+    fn insert_keys(&mut self, rows: &[KeyRow<'_>]) -> QueryResult<()>;
+
+    /// Users who were deleted exist again.
+    fn revive_users(&mut self, users: &[i64]) -> QueryResult<()>;
 
     /// Those of these blocks of IDs that are granted: block, user, Unix seconds.
     fn grants(&mut self, blocks: &[i64]) -> QueryResult<Vec<(i64, i64, i64)>>;
@@ -82,6 +94,15 @@ pub struct Backlog {
     pub unread: bool,
     /// Whether there is a receipt, for a message of theirs, that was told to no device.
     pub untold: bool,
+}
+
+/// A key to store.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRow<'a> {
+    pub sender: i64,
+    pub key: &'a str,
+    pub message: i64,
+    pub at: i64,
 }
 
 /// A receipt to store.

@@ -28,13 +28,22 @@ const MESSAGE: i16 = 2;
 const GRANT: i16 = 3;
 
 const SEE: &str = "
-    SELECT ?, id, timeline, told, contacts, login FROM users WHERE login = ANY (?)
+    SELECT ?, id, timeline, told, contacts, revision, hidden, voided, deleted, login
+    FROM users WHERE login = ANY (?)
     UNION ALL
-    SELECT ?, id, sender, recipient, status::bigint, NULL FROM messages WHERE id = ANY (?)
+    SELECT ?, id, sender, recipient, status::bigint, sender_seq, recipient_seq, 0, false, NULL
+    FROM messages WHERE id = ANY (?)
     UNION ALL
-    SELECT ?, block, user_id, granted_at, 0, NULL FROM grants WHERE block = ANY (?)";
-type SeenRow = (i16, i64, i64, i64, i64, Option<String>);
-type SeenTypes = (SmallInt, BigInt, BigInt, BigInt, BigInt, Nullable<Text>);
+    SELECT ?, block, user_id, granted_at, 0, 0, 0, 0, false, NULL
+    FROM grants WHERE block = ANY (?)";
+type Numbers = (i64, i64, i64, i64, i64, i64, i64);
+type SeenRow = (i16, Numbers, bool, Option<String>);
+type SeenTypes = (
+    SmallInt,
+    (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt),
+    Bool,
+    Nullable<Text>,
+);
 
 /// What a batch asks. Nothing is locked.
 pub fn see(connection: &mut PgConnection, questions: &Questions<'_>) -> QueryResult<Seen> {
@@ -48,25 +57,28 @@ pub fn see(connection: &mut PgConnection, questions: &Questions<'_>) -> QueryRes
         .numbers(&questions.blocks, |block| *block)
         .load(connection)?;
     let mut seen = Seen::default();
-    for (what, id, a, b, c, login) in rows {
+    for (what, (id, a, b, c, d, e, f), deleted, login) in rows {
         match (what, login) {
             (USER, Some(login)) => {
-                let (timeline, told, contacts) = (a, b, c);
                 let state = UserState {
                     id,
-                    timeline,
-                    told,
-                    contacts,
+                    timeline: a,
+                    told: b,
+                    contacts: c,
+                    revision: d,
+                    deleted,
+                    hidden: e,
+                    voided: f,
                 };
                 seen.users.push((login, state));
             }
             (MESSAGE, _) => {
-                let (sender, recipient) = (a, b);
-                let status = i16::try_from(c).unwrap_or(READ);
                 let found = Found {
-                    sender,
-                    recipient,
-                    status,
+                    sender: a,
+                    recipient: b,
+                    status: i16::try_from(c).unwrap_or(READ),
+                    sender_seq: d,
+                    recipient_seq: e,
                 };
                 seen.stored.push((id, found));
             }
@@ -76,10 +88,10 @@ pub fn see(connection: &mut PgConnection, questions: &Questions<'_>) -> QueryRes
     Ok(seen)
 }
 
-/// Writes nothing where one of the messages is stored. Where a timeline that is to grow is not as it
-/// was seen, it becomes null, which it must not be; where a user is gone, one is divided by zero: the
-/// statement fails, and with it the transaction. (`told` only rises, whoever raises it. The contacts of
-/// a user do not change here.)
+/// Writes nothing where one of the messages is stored. Where a timeline that is to grow, or the revision
+/// of its user, is not as it was seen, it becomes null, which it must not be; where a user is gone, one is
+/// divided by zero: the statement fails, and with it the transaction. (`told` only rises, whoever raises
+/// it. The contacts of a user do not change here.)
 ///
 /// Users are locked in the order of the array, as by all batches, and **before anything else is
 /// written**: without `done`, PostgreSQL would insert first, and two batches could wait for each other.
@@ -87,10 +99,10 @@ const SAVE: &str = "
     WITH new AS MATERIALIZED (
         SELECT NOT EXISTS (SELECT FROM messages WHERE id = ANY (?)) AS yes
     ), saved AS (
-        UPDATE users SET timeline = CASE WHEN timeline = seen THEN next
+        UPDATE users SET timeline = CASE WHEN timeline = seen AND revision = at THEN next
                 WHEN next = seen THEN timeline END,
             told = GREATEST(told, known)
-        FROM UNNEST(?, ?, ?, ?) AS change (of, seen, next, known)
+        FROM UNNEST(?, ?, ?, ?, ?) AS change (of, seen, at, next, known)
         WHERE users.id = ANY (ARRAY[change.of]) AND (SELECT yes FROM new)
         RETURNING 1
     ), done AS MATERIALIZED (
@@ -140,6 +152,7 @@ pub fn write_if_unchanged(
         grants,
         names: _,
         acquainted: _,
+        keys: _,
     } = effects;
     let parts = [
         (STORE, rows.is_empty()),
@@ -156,6 +169,7 @@ pub fn write_if_unchanged(
         .numbers(rows, |r| r.id)
         .numbers(changes, |c| c.is.id)
         .numbers(changes, |c| c.was.timeline)
+        .numbers(changes, |c| c.was.revision)
         .numbers(changes, |c| c.is.timeline)
         .numbers(changes, |c| c.is.told)
         .number(i64::try_from(changes.len()).unwrap_or(i64::MAX));

@@ -15,10 +15,10 @@ use std::collections::{HashMap, HashSet};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::statement::Statement;
-use super::{Backlog, Bulk, Claim, ReceiptRow};
+use super::{Backlog, Bulk, Claim, KeyRow, ReceiptRow};
 use crate::store::messages::{Found, NewRow, READ, UNREAD};
 use crate::store::receipts::TO_ALL;
 use crate::store::schema::{grants, messages, users};
@@ -32,10 +32,7 @@ impl Bulk for PgConnection {
         users::table
             .filter(users::login.eq_any(logins))
             .order(users::id + 0)
-            .select((
-                users::login,
-                (users::id, users::timeline, users::told, users::contacts),
-            ))
+            .select((users::login, UserState::as_select()))
             .for_no_key_update()
             .load(self)
     }
@@ -97,21 +94,72 @@ impl Bulk for PgConnection {
             .collect())
     }
 
-    fn backlogs(&mut self, users: &[(i64, i64)]) -> QueryResult<Vec<Backlog>> {
+    fn backlogs(&mut self, users: &[UserState]) -> QueryResult<Vec<Backlog>> {
         let rows: Vec<(bool, bool)> = Statement::<(Bool, Bool)>::new(
             "SELECT EXISTS (SELECT FROM messages
-                     WHERE recipient = who.id AND status = ?),
+                     WHERE recipient = who.id AND status = ? AND recipient_seq > who.hidden),
                  EXISTS (SELECT FROM receipts
                      WHERE user_id = who.id AND seq > who.told AND origin = ?)
-             FROM UNNEST(?, ?) WITH ORDINALITY AS who (id, told, place) ORDER BY place",
+             FROM UNNEST(?, ?, ?) WITH ORDINALITY AS who (id, told, hidden, place) ORDER BY place",
         )
         .small_number(UNREAD)
         .number(TO_ALL)
-        .numbers(users, |u| u.0)
-        .numbers(users, |u| u.1)
+        .numbers(users, |u| u.id)
+        .numbers(users, |u| u.told)
+        .numbers(users, |u| u.hidden)
         .load(self)?;
         let backlog = |(unread, untold)| Backlog { unread, untold };
         Ok(rows.into_iter().map(backlog).collect())
+    }
+
+    fn blocked(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
+        let found: Vec<(i64, i64)> = Statement::<(BigInt, BigInt)>::new(
+            "SELECT owner, sender FROM UNNEST(?, ?) AS pair (owner, sender)
+             WHERE EXISTS (SELECT FROM blocks WHERE blocks.owner = pair.owner
+                 AND blocks.blocked = pair.sender OFFSET 0)",
+        )
+        .numbers(pairs, |p| p.0)
+        .numbers(pairs, |p| p.1)
+        .load(self)?;
+        Ok(found.into_iter().collect())
+    }
+
+    fn sent(&mut self, keys: &[(i64, &str)]) -> QueryResult<Vec<(i64, String, i64)>> {
+        let found: Vec<(i64, String, Option<i64>)> =
+            Statement::<(BigInt, Text, Nullable<BigInt>)>::new(
+                "SELECT sender, key, (SELECT message_id FROM sent_by_key
+                     WHERE sent_by_key.sender = asked.sender AND sent_by_key.key = asked.key OFFSET 0)
+                 FROM UNNEST(?, ?) AS asked (sender, key)",
+            )
+            .numbers(keys, |k| k.0)
+            .texts(keys, |k| k.1)
+            .load(self)?;
+        let found = found.into_iter();
+        let found = found.filter_map(|(sender, key, message)| Some((sender, key, message?)));
+        Ok(found.collect())
+    }
+
+    fn insert_keys(&mut self, rows: &[KeyRow<'_>]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "INSERT INTO sent_by_key (sender, key, message_id, sent_at)
+             SELECT * FROM UNNEST(?, ?, ?, ?)",
+        )
+        .numbers(rows, |r| r.sender)
+        .texts(rows, |r| r.key)
+        .numbers(rows, |r| r.message)
+        .numbers(rows, |r| r.at)
+        .execute(self)?;
+        Ok(())
+    }
+
+    fn revive_users(&mut self, ids: &[i64]) -> QueryResult<()> {
+        diesel::update(users::table.filter(users::id.eq_any(ids)))
+            .set((
+                users::deleted.eq(false),
+                users::revision.eq(users::revision + 1),
+            ))
+            .execute(self)?;
+        Ok(())
     }
 
     fn grants(&mut self, blocks: &[i64]) -> QueryResult<Vec<(i64, i64, i64)>> {

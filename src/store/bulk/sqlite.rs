@@ -7,10 +7,10 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
 
-use super::{Backlog, Bulk, Claim, ReceiptRow};
+use super::{Backlog, Bulk, Claim, KeyRow, ReceiptRow};
 use crate::store::messages::{Found, NewRow, READ, UNREAD};
 use crate::store::receipts::TO_ALL;
-use crate::store::schema::{contacts, grants, messages, receipts, users};
+use crate::store::schema::{blocks, contacts, grants, messages, receipts, sent_by_key, users};
 use crate::store::users::UserState;
 
 impl Bulk for SqliteConnection {
@@ -19,7 +19,7 @@ impl Bulk for SqliteConnection {
         for login in logins {
             let state = users::table
                 .filter(users::login.eq(login))
-                .select((users::id, users::timeline, users::told, users::contacts))
+                .select(UserState::as_select())
                 .get_result(self)
                 .optional()?;
             found.extend(state.map(|state| ((*login).to_owned(), state)));
@@ -74,14 +74,15 @@ impl Bulk for SqliteConnection {
         claims.iter().map(same).collect()
     }
 
-    fn backlogs(&mut self, users: &[(i64, i64)]) -> QueryResult<Vec<Backlog>> {
-        let backlog = |(user, told): &(i64, i64)| {
+    fn backlogs(&mut self, users: &[UserState]) -> QueryResult<Vec<Backlog>> {
+        let backlog = |user: &UserState| {
             let unread = messages::table
-                .filter(messages::recipient.eq(user))
-                .filter(messages::status.eq(UNREAD));
+                .filter(messages::recipient.eq(user.id))
+                .filter(messages::status.eq(UNREAD))
+                .filter(messages::recipient_seq.gt(user.hidden));
             let untold = receipts::table
-                .filter(receipts::user_id.eq(user))
-                .filter(receipts::seq.gt(told))
+                .filter(receipts::user_id.eq(user.id))
+                .filter(receipts::seq.gt(user.told))
                 .filter(receipts::origin.eq(TO_ALL));
             Ok(Backlog {
                 unread: diesel::select(exists(unread)).get_result(self)?,
@@ -89,6 +90,56 @@ impl Bulk for SqliteConnection {
             })
         };
         users.iter().map(backlog).collect()
+    }
+
+    fn blocked(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
+        let mut found = HashSet::new();
+        for pair in pairs {
+            if diesel::select(exists(blocks::table.find(*pair))).get_result(self)? {
+                found.insert(*pair);
+            }
+        }
+        Ok(found)
+    }
+
+    fn sent(&mut self, keys: &[(i64, &str)]) -> QueryResult<Vec<(i64, String, i64)>> {
+        let mut found = Vec::new();
+        for (sender, key) in keys {
+            let message: Option<i64> = sent_by_key::table
+                .filter(sent_by_key::sender.eq(sender))
+                .filter(sent_by_key::key.eq(key))
+                .select(sent_by_key::message_id)
+                .get_result(self)
+                .optional()?;
+            found.extend(message.map(|message| (*sender, (*key).to_owned(), message)));
+        }
+        Ok(found)
+    }
+
+    fn insert_keys(&mut self, rows: &[KeyRow<'_>]) -> QueryResult<()> {
+        for row in rows {
+            diesel::insert_into(sent_by_key::table)
+                .values((
+                    sent_by_key::sender.eq(row.sender),
+                    sent_by_key::key.eq(row.key),
+                    sent_by_key::message_id.eq(row.message),
+                    sent_by_key::sent_at.eq(row.at),
+                ))
+                .execute(self)?;
+        }
+        Ok(())
+    }
+
+    fn revive_users(&mut self, ids: &[i64]) -> QueryResult<()> {
+        for id in ids {
+            diesel::update(users::table.find(id))
+                .set((
+                    users::deleted.eq(false),
+                    users::revision.eq(users::revision + 1),
+                ))
+                .execute(self)?;
+        }
+        Ok(())
     }
 
     fn grants(&mut self, blocks: &[i64]) -> QueryResult<Vec<(i64, i64, i64)>> {

@@ -6,7 +6,7 @@ use diesel::result::{Error, QueryResult};
 use sha2::{Digest, Sha256};
 
 use super::progress::Counter;
-use super::rows::{ContactOf, Grant, Message, Receipt, Row, START, User};
+use super::rows::{Block, ContactOf, Grant, Message, Receipt, Row, START, SentByKey, User};
 use crate::store::connection::{Link, on};
 use crate::store::schema::id_allocation;
 
@@ -43,6 +43,8 @@ impl Content {
             table::<Message>(link, counter)?,
             table::<Receipt>(link, counter)?,
             table::<ContactOf>(link, counter)?,
+            table::<Block>(link, counter)?,
+            table::<SentByKey>(link, counter)?,
         ];
         Ok(Self { tables, next_id })
     }
@@ -106,6 +108,8 @@ pub fn count(link: &mut Link<'_>) -> QueryResult<u64> {
         Message::count(link)?,
         Receipt::count(link)?,
         ContactOf::count(link)?,
+        Block::count(link)?,
+        SentByKey::count(link)?,
     ];
     Ok(counts
         .into_iter()

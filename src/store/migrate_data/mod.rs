@@ -21,7 +21,7 @@ use super::{DatabaseUrl, StoreError};
 use crate::protocol::MessageId;
 use content::Content;
 use progress::Counter;
-use rows::{ContactOf, Grant, Message, Receipt, Row, User};
+use rows::{Block, ContactOf, Grant, Message, Receipt, Row, SentByKey, User};
 use source::Source;
 use target::{Claim, Target};
 
@@ -221,7 +221,9 @@ fn copy_all(
     copy::<Grant>(source, target, counter)?;
     copy::<Message>(source, target, counter)?;
     copy::<Receipt>(source, target, counter)?;
-    copy::<ContactOf>(source, target, counter)
+    copy::<ContactOf>(source, target, counter)?;
+    copy::<Block>(source, target, counter)?;
+    copy::<SentByKey>(source, target, counter)
 }
 
 /// Copies a table, from behind the last row that is in the target.

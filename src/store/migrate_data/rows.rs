@@ -9,7 +9,7 @@ use diesel::result::{Error, QueryResult};
 use serde::Serialize;
 
 use crate::store::connection::{Link, on};
-use crate::store::schema::{contacts, grants, messages, receipts, users};
+use crate::store::schema::{blocks, contacts, grants, messages, receipts, sent_by_key, users};
 
 /// Where a row stands in its table: its primary key, with 0 for the second number where there is but
 /// one.
@@ -68,6 +68,84 @@ macro_rules! stream {
     };
 }
 
+/// A table whose key is one number.
+macro_rules! by_number {
+    ($row:ident, $table:ident, $key:ident, $bytes:expr) => {
+        impl Row for $row {
+            const TABLE: &'static str = stringify!($table);
+
+            fn text_bytes(&self) -> usize {
+                $bytes(self)
+            }
+
+            fn count(link: &mut Link<'_>) -> QueryResult<i64> {
+                on!(link, connection => $table::table.count().get_result(connection))
+            }
+
+            fn last(connection: &mut PgConnection) -> QueryResult<Option<Key>> {
+                let last = $table::table.select(max($table::$key));
+                let last: Option<i64> = last.get_result(connection)?;
+                Ok(last.map(|key| (key, 0)))
+            }
+
+            fn each<E: From<Error>>(
+                link: &mut Link<'_>,
+                (after, _): Key,
+                mut take: impl FnMut(Self) -> Result<(), E>,
+            ) -> Result<(), E> {
+                let rows = $table::table.filter($table::$key.gt(after));
+                stream!(link, take, rows.order($table::$key))
+            }
+
+            fn store(connection: &mut PgConnection, rows: &[Self]) -> QueryResult<()> {
+                let copied = diesel::copy_from($table::table).from_insertable(rows);
+                copied.execute(connection).map(drop)
+            }
+        }
+    };
+}
+
+/// A table whose key is two numbers.
+macro_rules! by_pair {
+    ($row:ident, $table:ident, $first:ident, $second:ident, $bytes:expr) => {
+        impl Row for $row {
+            const TABLE: &'static str = stringify!($table);
+
+            fn text_bytes(&self) -> usize {
+                $bytes(self)
+            }
+
+            fn count(link: &mut Link<'_>) -> QueryResult<i64> {
+                on!(link, connection => $table::table.count().get_result(connection))
+            }
+
+            fn last(connection: &mut PgConnection) -> QueryResult<Option<Key>> {
+                $table::table
+                    .order(($table::$first.desc(), $table::$second.desc()))
+                    .select(($table::$first, $table::$second))
+                    .first(connection)
+                    .optional()
+            }
+
+            fn each<E: From<Error>>(
+                link: &mut Link<'_>,
+                (first, second): Key,
+                mut take: impl FnMut(Self) -> Result<(), E>,
+            ) -> Result<(), E> {
+                let rows = $table::table
+                    .filter($table::$first.ge(first))
+                    .filter($table::$first.gt(first).or($table::$second.gt(second)));
+                stream!(link, take, rows.order(($table::$first, $table::$second)))
+            }
+
+            fn store(connection: &mut PgConnection, rows: &[Self]) -> QueryResult<()> {
+                let copied = diesel::copy_from($table::table).from_insertable(rows);
+                copied.execute(connection).map(drop)
+            }
+        }
+    };
+}
+
 /// A row of `users`.
 #[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = users, treat_none_as_default_value = false)]
@@ -78,41 +156,15 @@ pub struct User {
     timeline: i64,
     told: i64,
     contacts: i64,
+    revision: i64,
+    deleted: bool,
+    hidden: i64,
+    voided: i64,
 }
 
-impl Row for User {
-    const TABLE: &'static str = "users";
-
-    fn text_bytes(&self) -> usize {
-        self.login.len() + self.name.as_ref().map_or(0, String::len)
-    }
-
-    fn count(link: &mut Link<'_>) -> QueryResult<i64> {
-        on!(link, connection => users::table.count().get_result(connection))
-    }
-
-    fn last(connection: &mut PgConnection) -> QueryResult<Option<Key>> {
-        let id: Option<i64> = users::table.select(max(users::id)).get_result(connection)?;
-        Ok(id.map(|id| (id, 0)))
-    }
-
-    fn each<E: From<Error>>(
-        link: &mut Link<'_>,
-        after: Key,
-        mut take: impl FnMut(Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        stream!(
-            link,
-            take,
-            users::table.filter(users::id.gt(after.0)).order(users::id)
-        )
-    }
-
-    fn store(connection: &mut PgConnection, rows: &[Self]) -> QueryResult<()> {
-        let copied = diesel::copy_from(users::table).from_insertable(rows);
-        copied.execute(connection).map(drop)
-    }
-}
+by_number!(User, users, id, |row: &User| {
+    row.login.len() + row.name.as_ref().map_or(0, String::len)
+});
 
 /// A row of `grants`.
 #[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
@@ -123,43 +175,7 @@ pub struct Grant {
     granted_at: i64,
 }
 
-impl Row for Grant {
-    const TABLE: &'static str = "grants";
-
-    fn text_bytes(&self) -> usize {
-        0
-    }
-
-    fn count(link: &mut Link<'_>) -> QueryResult<i64> {
-        on!(link, connection => grants::table.count().get_result(connection))
-    }
-
-    fn last(connection: &mut PgConnection) -> QueryResult<Option<Key>> {
-        let block: Option<i64> = grants::table
-            .select(max(grants::block))
-            .get_result(connection)?;
-        Ok(block.map(|block| (block, 0)))
-    }
-
-    fn each<E: From<Error>>(
-        link: &mut Link<'_>,
-        after: Key,
-        mut take: impl FnMut(Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        stream!(
-            link,
-            take,
-            grants::table
-                .filter(grants::block.gt(after.0))
-                .order(grants::block)
-        )
-    }
-
-    fn store(connection: &mut PgConnection, rows: &[Self]) -> QueryResult<()> {
-        let copied = diesel::copy_from(grants::table).from_insertable(rows);
-        copied.execute(connection).map(drop)
-    }
-}
+by_number!(Grant, grants, block, |_| 0);
 
 /// A row of `messages`.
 #[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
@@ -181,43 +197,9 @@ pub struct Message {
     stored_at: i64,
 }
 
-impl Row for Message {
-    const TABLE: &'static str = "messages";
-
-    fn text_bytes(&self) -> usize {
-        self.body.len() + self.sent_at.len()
-    }
-
-    fn count(link: &mut Link<'_>) -> QueryResult<i64> {
-        on!(link, connection => messages::table.count().get_result(connection))
-    }
-
-    fn last(connection: &mut PgConnection) -> QueryResult<Option<Key>> {
-        let id: Option<i64> = messages::table
-            .select(max(messages::id))
-            .get_result(connection)?;
-        Ok(id.map(|id| (id, 0)))
-    }
-
-    fn each<E: From<Error>>(
-        link: &mut Link<'_>,
-        after: Key,
-        mut take: impl FnMut(Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        stream!(
-            link,
-            take,
-            messages::table
-                .filter(messages::id.gt(after.0))
-                .order(messages::id)
-        )
-    }
-
-    fn store(connection: &mut PgConnection, rows: &[Self]) -> QueryResult<()> {
-        let copied = diesel::copy_from(messages::table).from_insertable(rows);
-        copied.execute(connection).map(drop)
-    }
-}
+by_number!(Message, messages, id, |row: &Message| {
+    row.body.len() + row.sent_at.len()
+});
 
 /// A row of `receipts`.
 #[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
@@ -229,45 +211,7 @@ pub struct Receipt {
     origin: i64,
 }
 
-impl Row for Receipt {
-    const TABLE: &'static str = "receipts";
-
-    fn text_bytes(&self) -> usize {
-        0
-    }
-
-    fn count(link: &mut Link<'_>) -> QueryResult<i64> {
-        on!(link, connection => receipts::table.count().get_result(connection))
-    }
-
-    fn last(connection: &mut PgConnection) -> QueryResult<Option<Key>> {
-        receipts::table
-            .order((receipts::user_id.desc(), receipts::seq.desc()))
-            .select((receipts::user_id, receipts::seq))
-            .first(connection)
-            .optional()
-    }
-
-    fn each<E: From<Error>>(
-        link: &mut Link<'_>,
-        (user, seq): Key,
-        mut take: impl FnMut(Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        stream!(
-            link,
-            take,
-            receipts::table
-                .filter(receipts::user_id.ge(user))
-                .filter(receipts::user_id.gt(user).or(receipts::seq.gt(seq)))
-                .order((receipts::user_id, receipts::seq))
-        )
-    }
-
-    fn store(connection: &mut PgConnection, rows: &[Self]) -> QueryResult<()> {
-        let copied = diesel::copy_from(receipts::table).from_insertable(rows);
-        copied.execute(connection).map(drop)
-    }
-}
+by_pair!(Receipt, receipts, user_id, seq, |_| 0);
 
 /// A row of `contacts`.
 #[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
@@ -278,42 +222,30 @@ pub struct ContactOf {
     alias: Option<String>,
 }
 
-impl Row for ContactOf {
-    const TABLE: &'static str = "contacts";
+by_pair!(ContactOf, contacts, owner, contact, |row: &ContactOf| {
+    row.alias.as_ref().map_or(0, String::len)
+});
 
-    fn text_bytes(&self) -> usize {
-        self.alias.as_ref().map_or(0, String::len)
-    }
-
-    fn count(link: &mut Link<'_>) -> QueryResult<i64> {
-        on!(link, connection => contacts::table.count().get_result(connection))
-    }
-
-    fn last(connection: &mut PgConnection) -> QueryResult<Option<Key>> {
-        contacts::table
-            .order((contacts::owner.desc(), contacts::contact.desc()))
-            .select((contacts::owner, contacts::contact))
-            .first(connection)
-            .optional()
-    }
-
-    fn each<E: From<Error>>(
-        link: &mut Link<'_>,
-        (owner, contact): Key,
-        mut take: impl FnMut(Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        stream!(
-            link,
-            take,
-            contacts::table
-                .filter(contacts::owner.ge(owner))
-                .filter(contacts::owner.gt(owner).or(contacts::contact.gt(contact)))
-                .order((contacts::owner, contacts::contact))
-        )
-    }
-
-    fn store(connection: &mut PgConnection, rows: &[Self]) -> QueryResult<()> {
-        let copied = diesel::copy_from(contacts::table).from_insertable(rows);
-        copied.execute(connection).map(drop)
-    }
+/// A row of `blocks`.
+#[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
+#[diesel(table_name = blocks, treat_none_as_default_value = false)]
+pub struct Block {
+    owner: i64,
+    blocked: i64,
 }
+
+by_pair!(Block, blocks, owner, blocked, |_| 0);
+
+/// A row of `sent_by_key`.
+#[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
+#[diesel(table_name = sent_by_key, treat_none_as_default_value = false)]
+pub struct SentByKey {
+    message_id: i64,
+    sender: i64,
+    key: String,
+    sent_at: i64,
+}
+
+by_number!(SentByKey, sent_by_key, message_id, |row: &SentByKey| row
+    .key
+    .len());

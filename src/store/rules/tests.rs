@@ -28,11 +28,11 @@ fn facts() -> Facts {
         id: 1,
         timeline: 5,
         told: 5,
-        contacts: 0,
+        ..UserState::default()
     };
     Facts {
         working: Working::new([(user("A"), a)].into()),
-        grants: [(0, (1, 0))].into(),
+        grants: [(0, (1, 1))].into(),
         ..Facts::default()
     }
 }
@@ -40,7 +40,7 @@ fn facts() -> Facts {
 #[test]
 fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unread() {
     let batch = [message("A", "NEW"), Write::Connect(user("NEW"))];
-    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 1);
     let expected = Outcome::Connected(Connected {
         head: 1,
         told: 0,
@@ -53,7 +53,7 @@ fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unrea
 #[test]
 fn who_connects_before_their_first_message_in_one_batch_follows_it() {
     let batch = [Write::Connect(user("NEW")), message("A", "NEW")];
-    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 1);
     let expected = Outcome::Connected(Connected {
         head: 0,
         told: 0,
@@ -77,7 +77,7 @@ fn a_message_read_in_its_own_batch_is_stored_as_read() {
         origin: 8,
     };
     let batch = [message("A", "NEW"), read.clone(), read];
-    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 1);
     assert_eq!(decided.effects.rows[0].status, READ);
     assert!(decided.effects.read.is_empty());
     assert_eq!(decided.effects.receipts.len(), 2);
@@ -88,7 +88,7 @@ fn a_message_read_in_its_own_batch_is_stored_as_read() {
 fn where_strangers_are_unknown_a_message_makes_nobody() {
     let batch = [message("A", "NEW"), message("A", "A")];
     let policy = Policy { strangers: false };
-    let decided = decide(&batch, facts(), &Recall::default(), policy, 0);
+    let decided = decide(&batch, facts(), &Recall::default(), policy, 1);
     let refused = Outcome::Refused(Refused::UnknownUser);
     assert_eq!(decided.outcomes[0], refused);
     assert!(matches!(decided.outcomes[1], Outcome::Stored { .. }));
@@ -99,6 +99,6 @@ fn where_strangers_are_unknown_a_message_makes_nobody() {
 fn of_several_names_for_a_user_in_one_batch_the_last_counts() {
     let name = |name: &str| Write::Name(user("A"), name.to_owned());
     let batch = [name("first"), name("last")];
-    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 0);
+    let decided = decide(&batch, facts(), &Recall::default(), OPEN, 1);
     assert_eq!(decided.effects.names, [(1, "last")]);
 }

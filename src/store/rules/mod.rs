@@ -4,16 +4,22 @@
 //! Pure: [`questions`] says what has to be read, [`decide`] takes the [`Facts`] and returns what is to
 //! be written. One write of a batch sees what those before it did.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod effects;
+mod facts;
+
+use std::collections::{HashMap, HashSet};
 
 use super::batch::{Connected, NewMessage, Outcome, Refused, Write};
-use super::bulk::{Backlog, ReceiptRow};
+use super::bulk::{Backlog, KeyRow, ReceiptRow};
 use super::ids;
 use super::messages::{Found, NewRow, READ, UNREAD};
 use super::recall::Recall;
 use super::receipts::TO_ALL;
-use super::users::{Numbers, Working};
+use super::users::{UserState, Working};
 use crate::protocol::{MessageId, UserId};
+
+pub use effects::Effects;
+pub use facts::{Facts, Questions, questions};
 
 /// A connect looks at few receipts more than these that were told to nobody.
 const RECEIPTS_LOOKED_AT: i64 = 1_000;
@@ -23,34 +29,6 @@ const RECEIPTS_LOOKED_AT: i64 = 1_000;
 pub struct Policy {
     /// Whether a message to somebody who does not exist makes them exist; else it is refused.
     pub strangers: bool,
-}
-
-/// What has to be read before a batch can be decided.
-#[derive(Debug, Default)]
-pub struct Questions<'a> {
-    /// Every user it names.
-    pub users: BTreeSet<&'a UserId>,
-    /// Every message.
-    pub messages: Vec<i64>,
-    /// The blocks of IDs of the messages to store.
-    pub blocks: Vec<i64>,
-    /// Those who connect.
-    pub connecting: BTreeSet<&'a UserId>,
-}
-
-/// What a batch has to know.
-#[derive(Debug, Default)]
-pub struct Facts {
-    /// The users that exist.
-    pub working: Working,
-    /// The messages that are stored.
-    pub stored: HashMap<i64, Found>,
-    /// The positions of those of the batch's messages that are stored with the same content.
-    pub same: HashSet<usize>,
-    /// Blocks of IDs that are granted: to whom, and when.
-    pub grants: HashMap<i64, (i64, i64)>,
-    /// What waits for those who connect.
-    pub backlogs: HashMap<UserId, Backlog>,
 }
 
 /// What became of a batch.
@@ -63,87 +41,8 @@ pub struct Decided<'a> {
     pub working: Working,
     /// The grants it was decided by, and those it makes.
     pub grants: HashMap<i64, (i64, i64)>,
-}
-
-/// What a batch writes. Users that it creates have numbers below zero until [`Self::number`].
-#[derive(Default)]
-pub struct Effects<'a> {
-    /// Messages to store.
-    pub rows: Vec<NewRow<'a>>,
-    /// Messages stored before that are read now.
-    pub read: Vec<i64>,
-    /// Receipts to store.
-    pub receipts: Vec<ReceiptRow>,
-    /// Grants to store: block, user, Unix seconds.
-    pub grants: Vec<(i64, i64, i64)>,
-    /// Users and what they are called.
-    pub names: Vec<(i64, &'a str)>,
-    /// Users who wrote to each other and may not be contacts yet.
-    pub acquainted: Vec<(UserId, UserId)>,
-}
-
-impl Effects<'_> {
-    /// Whether there is nothing to write, users aside.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-            && self.read.is_empty()
-            && self.receipts.is_empty()
-            && self.grants.is_empty()
-            && self.names.is_empty()
-            && self.acquainted.is_empty()
-    }
-
-    /// Puts in the numbers of the users that were created.
-    pub fn number(&mut self, numbers: &Numbers) {
-        for row in &mut self.rows {
-            row.number(numbers);
-        }
-        for receipt in &mut self.receipts {
-            receipt.user = numbers.of(receipt.user);
-        }
-        for grant in &mut self.grants {
-            grant.1 = numbers.of(grant.1);
-        }
-        for name in &mut self.names {
-            name.0 = numbers.of(name.0);
-        }
-    }
-}
-
-/// What a batch has to know.
-pub fn questions(batch: &[Write]) -> Questions<'_> {
-    let mut questions = Questions::default();
-    for write in batch {
-        match write {
-            Write::Connect(user) => {
-                questions.users.insert(user);
-                questions.connecting.insert(user);
-            }
-            Write::Grant(user, _) | Write::Told(user, _) | Write::Name(user, _) => {
-                questions.users.insert(user);
-            }
-            Write::Message(message) => {
-                questions.users.extend([&message.from, &message.to]);
-                questions.messages.push(message.id.number());
-                questions.blocks.push(ids::block(message.id));
-            }
-            Write::Read {
-                reader,
-                sender,
-                message,
-                ..
-            } => {
-                questions.users.extend([reader, sender]);
-                questions.messages.push(message.number());
-            }
-            Write::Lease(_) | Write::GiveBack(..) | Write::Probe => {}
-        }
-    }
-    for asked in [&mut questions.messages, &mut questions.blocks] {
-        asked.sort_unstable();
-        asked.dedup();
-    }
-    questions
+    /// Who was asked about whether they block whom.
+    pub blocked: HashMap<(i64, i64), bool>,
 }
 
 /// Decides a batch, at this second of Unix time.
@@ -170,6 +69,7 @@ pub fn decide<'a>(
         effects: deciding.effects,
         working: deciding.facts.working,
         grants: deciding.facts.grants,
+        blocked: deciding.facts.blocked,
     }
 }
 
@@ -191,6 +91,7 @@ impl<'a> Deciding<'a, '_> {
             Write::Name(user, name) => self.name(user, name),
             Write::Grant(user, first) => self.grant(user, *first),
             Write::Message(message) => self.message(place, message),
+            Write::Keyed(message, key) => self.keyed(place, message, key),
             Write::Read {
                 reader,
                 sender,
@@ -229,9 +130,13 @@ impl<'a> Deciding<'a, '_> {
     }
 
     fn grant(&mut self, user: &UserId, first: MessageId) -> Outcome {
-        let (user, block) = (self.facts.working.ensure(user), ids::block(first));
-        self.facts.grants.insert(block, (user, self.now));
-        self.effects.grants.push((block, user, self.now));
+        let Some(state) = self.facts.working.find(user).filter(|s| !s.deleted) else {
+            return Outcome::Refused(Refused::UnknownUser); // deleted since they connected
+        };
+        // What was granted in the second of the deletion is void.
+        let (block, user, at) = (ids::block(first), state.id, self.now.max(state.voided + 1));
+        self.facts.grants.insert(block, (user, at));
+        self.effects.grants.push((block, user, at));
         Outcome::Done
     }
 
@@ -242,6 +147,8 @@ impl<'a> Deciding<'a, '_> {
                 sender: row.sender,
                 recipient: row.recipient,
                 status: row.status,
+                sender_seq: row.sender_seq,
+                recipient_seq: row.recipient_seq,
             });
         }
         self.facts.stored.get(&message.number()).copied()
@@ -260,37 +167,91 @@ impl<'a> Deciding<'a, '_> {
         if let Some(found) = self.find(new.id) {
             return self.resend(place, new, sender, &found);
         }
-        if !self.granted(new.id, sender) {
+        if !self.granted(new.id, &new.from) {
             return Outcome::Refused(Refused::IdNotGranted);
         }
-        if !self.policy.strangers && self.facts.working.id(&new.to).is_none() {
-            return Outcome::Refused(Refused::UnknownUser);
+        match self.refuses(new, sender) {
+            Some(refused) => Outcome::Refused(refused),
+            None => self.store(new, sender),
         }
+    }
+
+    /// A message that is sent for a user from outside, under a key: once.
+    fn keyed(&mut self, place: usize, new: &'a NewMessage, key: &'a str) -> Outcome {
+        let Some(sender) = self.facts.working.id(&new.from) else {
+            return Outcome::Refused(Refused::UnknownSender);
+        };
+        if let Some(id) = self.facts.sent.get(&(sender, key.to_owned())).copied() {
+            return self.sent_before(place, new, MessageId::new(id));
+        }
+        if let Some(refused) = self.refuses(new, sender) {
+            return Outcome::Refused(refused);
+        }
+        let message = new.id.number();
+        self.facts.sent.insert((sender, key.to_owned()), message);
+        self.effects.keys.push(KeyRow {
+            sender,
+            key,
+            message,
+            at: self.now,
+        });
         self.store(new, sender)
     }
 
-    fn granted(&self, id: MessageId, user: i64) -> bool {
-        let grant = self.facts.grants.get(&ids::block(id));
-        grant.is_some_and(|(owner, at)| *owner == user && !ids::lapsed(*at, self.now))
+    /// The message under a key that is in use: the same one, or another.
+    fn sent_before(&self, place: usize, new: &NewMessage, id: MessageId) -> Outcome {
+        // Retention may have removed it, and removes what is read.
+        let status = match self.find(id) {
+            None => READ,
+            Some(found) if self.is_same(place, new, id, &found) => found.status,
+            Some(_) => return Outcome::Refused(Refused::IdConflict),
+        };
+        Outcome::SentBefore { id, status }
+    }
+
+    /// Why the recipient does not get a new message, if so.
+    fn refuses(&self, new: &NewMessage, sender: i64) -> Option<Refused> {
+        let working = &self.facts.working;
+        if !self.policy.strangers && working.id(&new.to).is_none() {
+            return Some(Refused::UnknownUser);
+        }
+        let blocks = |recipient| self.facts.blocked.get(&(recipient, sender)).copied();
+        let blocked = working.row_id(&new.to).and_then(blocks);
+        (blocked == Some(true)).then_some(Refused::Blocked)
+    }
+
+    fn granted(&self, id: MessageId, user: &UserId) -> bool {
+        let grant = self.facts.grants.get(&ids::block(id)).copied();
+        let state = self.facts.working.find(user);
+        let holds = |((owner, at), state): ((i64, i64), &UserState)| {
+            owner == state.id && at > state.voided && !ids::lapsed(at, self.now)
+        };
+        grant.zip(state).is_some_and(holds)
     }
 
     /// An ID that is in use: the same message again, another one, or somebody else's.
     fn resend(&self, place: usize, new: &NewMessage, sender: i64, found: &Found) -> Outcome {
-        if found.sender != sender {
+        let hidden = self.facts.working.find(&new.from).map_or(0, |s| s.hidden);
+        if found.sender != sender || found.sender_seq <= hidden {
             return Outcome::Refused(Refused::IdNotGranted);
         }
-        let to_same = self.facts.working.id(&new.to) == Some(found.recipient);
-        let same_content = match self.row(new.id) {
-            Some(row) => row.kind == new.kind.number() && row.body == new.text,
-            None => self.facts.same.contains(&place),
-        };
-        if to_same && same_content {
+        if self.is_same(place, new, new.id, found) {
             Outcome::Known {
                 status: found.status,
             }
         } else {
             Outcome::Refused(Refused::IdConflict)
         }
+    }
+
+    /// Whether the message that was found under `id` is what is sent anew, at this place of the batch.
+    fn is_same(&self, place: usize, new: &NewMessage, id: MessageId, found: &Found) -> bool {
+        let to_same = self.facts.working.row_id(&new.to) == Some(found.recipient);
+        to_same
+            && match self.row(id) {
+                Some(row) => row.kind == new.kind.number() && row.body == new.text,
+                None => self.facts.same.contains(&place),
+            }
     }
 
     fn store(&mut self, new: &'a NewMessage, sender: i64) -> Outcome {
@@ -327,7 +288,8 @@ impl<'a> Deciding<'a, '_> {
             .or_default()
             .unread = true;
         let pair = (sender.min(recipient), sender.max(recipient));
-        if !self.recall.acquainted(pair) && self.acquainted.insert(pair) {
+        let revisions = self.facts.working.revisions(&new.from, &new.to);
+        if !self.recall.acquainted(pair, revisions) && self.acquainted.insert(pair) {
             let pair = (new.from.clone(), new.to.clone());
             self.effects.acquainted.push(pair);
         }
@@ -349,27 +311,24 @@ impl<'a> Deciding<'a, '_> {
         else {
             return unknown;
         };
+        let hidden = self.facts.working.find(reader).map_or(0, |s| s.hidden);
         if found.recipient != reader_id {
-            return if found.sender == reader_id {
+            return if found.sender == reader_id && found.sender_seq > hidden {
                 Outcome::Refused(Refused::NotTheRecipient)
             } else {
                 unknown
             };
         }
         // From here on the sender is the one that was named, whose row is locked.
-        if self.facts.working.id(sender) != Some(found.sender) {
+        if self.facts.working.row_id(sender) != Some(found.sender) || found.recipient_seq <= hidden
+        {
             return unknown;
         }
         if found.status == READ {
             return Outcome::Done;
         }
         self.mark_read(message);
-        let sender_seq = self.receipt(sender, found.sender, message, TO_ALL);
-        self.facts
-            .backlogs
-            .entry(sender.clone())
-            .or_default()
-            .untold = true;
+        let sender_seq = self.tell_sender(sender, &found, message);
         let reader_seq = if found.sender == reader_id {
             sender_seq
         } else {
@@ -379,6 +338,17 @@ impl<'a> Deciding<'a, '_> {
             sender_seq,
             reader_seq,
         }
+    }
+
+    /// The receipt for a message's sender, or 0 where they are deleted since: nobody is told then.
+    fn tell_sender(&mut self, sender: &UserId, found: &Found, message: MessageId) -> i64 {
+        let wrote_it = |state: &UserState| !state.deleted && found.sender_seq > state.hidden;
+        if !self.facts.working.find(sender).is_some_and(wrote_it) {
+            return 0;
+        }
+        let backlog = self.facts.backlogs.entry(sender.clone()).or_default();
+        backlog.untold = true;
+        self.receipt(sender, found.sender, message, TO_ALL)
     }
 
     fn mark_read(&mut self, message: MessageId) {

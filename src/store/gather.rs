@@ -1,0 +1,113 @@
+//! What a batch has to know, read inside its transaction, with its users locked.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::result::QueryResult;
+
+use super::batch::Write;
+use super::bulk::{Backlog, Claim};
+use super::connection::Link;
+use super::rules::{self, Facts, Questions};
+use super::users::{UserState, Working};
+use crate::protocol::UserId;
+
+/// Locks the users and reads what the rules have to know.
+pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> QueryResult<Facts> {
+    let mut questions = rules::questions(batch);
+    let mut facts = Facts::default();
+    if !questions.users.is_empty() {
+        let logins: Vec<&str> = questions.users.iter().map(|user| user.as_str()).collect();
+        let found = link.bulk().lock_users(&logins)?.into_iter();
+        // What is in the database was a user ID when it was written.
+        let states = found.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
+        facts.working = Working::new(states.collect());
+    }
+    let pairs = facts.who_may_be_blocked(&questions);
+    if !pairs.is_empty() {
+        let blocked = link.bulk().blocked(&pairs)?;
+        facts.learn_blocked(pairs, &blocked);
+    }
+    if !questions.keys.is_empty() {
+        facts.sent = sent(link, &questions, &facts)?;
+        questions.messages.extend(facts.sent.values());
+    }
+    if !questions.messages.is_empty() {
+        let stored = link.bulk().stored(&questions.messages)?;
+        facts.stored = stored.into_iter().collect();
+    }
+    if !questions.blocks.is_empty() {
+        let grants = link.bulk().grants(&questions.blocks)?.into_iter();
+        facts.grants = grants
+            .map(|(block, user, at)| (block, (user, at)))
+            .collect();
+    }
+    if !facts.stored.is_empty() {
+        facts.same = same_content(link, batch, &facts)?;
+    }
+    if !questions.connecting.is_empty() {
+        facts.backlogs = backlogs(link, &questions, &facts)?;
+    }
+    Ok(facts)
+}
+
+/// What was sent before under the keys of a batch.
+fn sent(
+    link: &mut Link<'_>,
+    questions: &Questions<'_>,
+    facts: &Facts,
+) -> QueryResult<HashMap<(i64, String), i64>> {
+    let keys = questions.keys.iter();
+    let keys = keys.filter_map(|(user, key)| Some((facts.working.row_id(user)?, *key)));
+    let keys: Vec<(i64, &str)> = keys.collect();
+    let sent = link.bulk().sent(&keys)?.into_iter();
+    Ok(sent.map(|(sender, key, id)| ((sender, key), id)).collect())
+}
+
+/// What waits for those who connect.
+fn backlogs(
+    link: &mut Link<'_>,
+    questions: &Questions<'_>,
+    facts: &Facts,
+) -> QueryResult<HashMap<UserId, Backlog>> {
+    let known = questions.connecting.iter();
+    let known = known.filter_map(|user| Some((*user, *facts.working.find(user)?)));
+    let known: Vec<(&UserId, UserState)> = known.collect();
+    if known.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let asked: Vec<UserState> = known.iter().map(|(_, state)| *state).collect();
+    let backlogs = link.bulk().backlogs(&asked)?;
+    let users = known.into_iter().map(|(user, _)| user.clone());
+    Ok(users.zip(backlogs).collect())
+}
+
+/// The positions in the batch of messages that are stored already, with the same kind and text.
+fn same_content(
+    link: &mut Link<'_>,
+    batch: &[Write],
+    facts: &Facts,
+) -> QueryResult<HashSet<usize>> {
+    let mut claims = Vec::new();
+    let mut places = Vec::new();
+    for (place, write) in batch.iter().enumerate() {
+        let (message, id) = match write {
+            Write::Message(message) => (message, Some(message.id.number())),
+            Write::Keyed(message, key) => (message, facts.sent_as(&message.from, key)),
+            _ => continue,
+        };
+        if let Some(id) = id.filter(|id| facts.stored.contains_key(id)) {
+            claims.push(Claim {
+                message: id,
+                kind: message.kind.number(),
+                text: &message.text,
+            });
+            places.push(place);
+        }
+    }
+    if claims.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let same = link.bulk().same_content(&claims)?;
+    let same = places.into_iter().zip(same).filter(|(_, same)| *same);
+    Ok(same.map(|(place, _)| place).collect())
+}
