@@ -20,13 +20,13 @@ use crate::actors::db_executor::{DbExecutor, WriteBatch};
 use crate::actors::flow::Untaken;
 use crate::actors::link::Links;
 use crate::actors::session::{Deadlines, Shared};
-use crate::auth::{Gate, Verifier};
+use crate::auth::{AdminKey, Gate, Verifier};
 use crate::bus::local::Hub;
 use crate::bus::{Bus, Events};
 use crate::chat::{Budget, Limits};
-use crate::http::{self, Counters, Door, Health};
+use crate::http::{self, Api, Counters, Door, Health};
 use crate::metrics::Metrics;
-use crate::settings::ServeSettings;
+use crate::settings::{Secret, ServeSettings};
 use crate::store::Store;
 
 /// Bytes of requests in hand, of all sessions.
@@ -168,12 +168,23 @@ impl Application {
         });
         let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
-        if let Some(limits) = limits {
+        if let Some(limits) = limits.clone() {
             actix_web::rt::spawn(forget_regularly(limits));
         }
         if let Some(verifier) = verifier {
             actix_web::rt::spawn(verifier.watch());
         }
+        let api = settings.admin_token.as_ref().map(|Secret(token)| Api {
+            key: AdminKey::new(token),
+            readers: health.readers.clone(),
+            writer: DbExecutor::start_lane(store, 1),
+            chat: chat.clone(),
+            patience,
+            limits: limits.clone(),
+            proxies: settings.limits.trusted_proxy.clone(),
+            metrics: metrics.clone(),
+            room: Arc::new(Semaphore::new(http::api::AT_ONCE)),
+        });
         let links = Links::default();
         actix_web::rt::spawn(links.clone().watch(settings.stall_timeout, metrics.clone()));
         let mut server = HttpServer::new(move || {
@@ -182,6 +193,11 @@ impl Application {
                 .app_data(health.clone())
                 .app_data(counters.clone())
                 .configure(http::routes)
+                .configure(|config| {
+                    if let Some(api) = api.clone() {
+                        http::api::routes(config, api);
+                    }
+                })
         })
         .on_connect(move |io, data| register(&links, io, data))
         .tcp_nodelay(true)

@@ -49,6 +49,8 @@ pub struct Metrics {
     pub cut: IntCounter,
     /// Sessions that were closed, by code.
     closes: IntCounterVec,
+    /// Requests to the provisioning API, by status.
+    api: IntCounterVec,
     /// How often something on the bus may have been lost.
     pub bus_doubts: IntCounter,
     /// Users with a device here.
@@ -119,6 +121,11 @@ impl Metrics {
                 "Connections that the server closed, by close code",
                 &["code"],
             )?,
+            api: new.counters(
+                "api_requests_total",
+                "Requests to the provisioning API, by status",
+                &["status"],
+            )?,
             bus_doubts: new.counter(
                 "bus_doubts_total",
                 "How often something on the bus may have been lost",
@@ -181,6 +188,11 @@ impl Metrics {
     /// The server closes a connection.
     pub fn close(&self, code: u16) {
         self.closes.with_label_values(&[code.to_string()]).inc();
+    }
+
+    /// A request to the provisioning API was answered.
+    pub fn api(&self, status: u16) {
+        self.api.with_label_values(&[status.to_string()]).inc();
     }
 
     /// All of it in the text format of Prometheus, version 0.0.4.

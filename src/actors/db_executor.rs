@@ -267,6 +267,31 @@ impl Handler<FetchHeads> for DbExecutor {
     }
 }
 
+/// The work of a [`Run`].
+type Work<T> = Box<dyn FnOnce(&Store) -> Result<T, StoreError> + Send>;
+
+/// To a lane of its own, or a reading one: what whoever runs the server asks of the store.
+pub struct Run<T>(Work<T>);
+
+impl<T> Run<T> {
+    /// Does this with the store.
+    pub fn new(work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+}
+
+impl<T: Send + 'static> Message for Run<T> {
+    type Result = Result<T, StoreError>;
+}
+
+impl<T: Send + 'static> Handler<Run<T>> for DbExecutor {
+    type Result = Result<T, StoreError>;
+
+    fn handle(&mut self, Run(work): Run<T>, _: &mut Self::Context) -> Self::Result {
+        caught(|| work(&self.store))
+    }
+}
+
 /// To a reading lane: does the store answer?
 pub struct Ping;
 

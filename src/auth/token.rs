@@ -9,14 +9,12 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
 
 use super::keys::{Key, KeyError, Keyring};
-use crate::protocol::UserId;
+use crate::protocol::{UserId, display_name};
 
 /// How far clocks may differ.
 const LEEWAY: Duration = Duration::from_secs(2);
 /// A token is no longer than this, in bytes.
 const TOKEN_MAX: usize = 8 * 1024;
-/// Longest display name, in bytes, as imports take it; a longer one is left out.
-const NAME_MAX: usize = 256;
 /// How often a file of keys is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -207,8 +205,9 @@ fn stamp(path: &std::path::Path) -> Option<Stamp> {
     Some((file.modified().ok()?, file.len(), file.ino()))
 }
 
+/// What is no name is left out.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_MAX && !name.chars().any(char::is_control)
+    matches!(display_name(name), Ok(Some(_)))
 }
 
 /// A hundred years from now.

@@ -7,12 +7,10 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::protocol::UserId;
+use crate::protocol::{UserId, display_name};
 use crate::settings::ImportSettings;
 use crate::store::{ContactRow, Imported, Store, StoreOptions, UserRow};
 
-/// Longest display name, in bytes of UTF-8.
-const NAME_MAX: usize = 256;
 /// Bad rows are named up to so many.
 const COMPLAINTS_MAX: usize = 20;
 
@@ -116,14 +114,8 @@ fn user(text: &str, column: &str) -> Result<UserId, String> {
 }
 
 fn name(text: &str) -> Result<Option<String>, String> {
-    if text.len() > NAME_MAX {
-        return Err(format!("name: over {NAME_MAX} bytes"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("name: holds a control character".to_owned());
-    }
-    let text = text.trim();
-    Ok((!text.is_empty()).then(|| text.to_owned()))
+    let name = display_name(text).map_err(|error| format!("name: {error}"))?;
+    Ok(name.map(str::to_owned))
 }
 
 fn progress(rows: usize) -> ProgressBar {

@@ -1,12 +1,14 @@
-//! HTTP: the WebSocket upgrade, the health check and the metrics.
+//! HTTP: the WebSocket upgrade, the health check, the metrics and the provisioning API.
 
 mod address;
+pub mod api;
 mod health;
 mod metrics;
 mod upgrade;
 
 use actix_web::web::{ServiceConfig, get};
 
+pub use api::Api;
 pub use health::Health;
 pub use metrics::Counters;
 pub use upgrade::Door;

@@ -9,6 +9,7 @@ mod delivery;
 mod field;
 mod frame;
 mod ids;
+mod name;
 mod parse;
 pub mod render;
 mod timestamp;
@@ -17,6 +18,7 @@ pub use codes::{CloseCode, ErrorCode, Refusal};
 pub use delivery::Delivery;
 pub use frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request, Token};
 pub use ids::{IdError, MessageId, UserId};
+pub use name::{NAME_MAX, NameError, display_name};
 pub use parse::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, check_body, parse};
 pub use timestamp::Timestamp;
 

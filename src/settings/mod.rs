@@ -110,6 +110,14 @@ pub struct ServeSettings {
     /// Who is believed.
     #[command(flatten)]
     pub tokens: TokenSettings,
+    /// Turn on the provisioning API under /api/v1, for whoever shows this token; best given by the variable
+    #[arg(
+        long,
+        env = "YANSHU_ADMIN_TOKEN",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    pub admin_token: Option<Secret>,
     /// A page that may speak for its visitor, by scheme, host and port, beside those of the server's own host (may be repeated)
     #[arg(
         long,
