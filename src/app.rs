@@ -20,6 +20,7 @@ use crate::actors::db_executor::{DbExecutor, WriteBatch};
 use crate::actors::flow::Untaken;
 use crate::actors::link::Links;
 use crate::actors::session::{Deadlines, Shared};
+use crate::actors::sweeper::sweep_regularly;
 use crate::auth::{AdminKey, Gate, Verifier};
 use crate::bus::local::Hub;
 use crate::bus::{Bus, Events};
@@ -185,6 +186,10 @@ impl Application {
             metrics: metrics.clone(),
             room: Arc::new(Semaphore::new(http::api::AT_ONCE)),
         });
+        if let Some(retain) = settings.retain {
+            let lane = DbExecutor::start_lane(store, 1);
+            actix_web::rt::spawn(sweep_regularly(lane, retain, metrics.clone()));
+        }
         let links = Links::default();
         actix_web::rt::spawn(links.clone().watch(settings.stall_timeout, metrics.clone()));
         let mut server = HttpServer::new(move || {

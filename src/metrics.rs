@@ -49,6 +49,8 @@ pub struct Metrics {
     pub cut: IntCounter,
     /// Sessions that were closed, by code.
     closes: IntCounterVec,
+    /// Messages that were removed since they were too old.
+    pub removed: IntCounter,
     /// Requests to the provisioning API, by status.
     api: IntCounterVec,
     /// How often something on the bus may have been lost.
@@ -120,6 +122,10 @@ impl Metrics {
                 "closes_total",
                 "Connections that the server closed, by close code",
                 &["code"],
+            )?,
+            removed: new.counter(
+                "removed_messages_total",
+                "Messages that were removed since they were too old",
             )?,
             api: new.counters(
                 "api_requests_total",

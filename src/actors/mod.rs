@@ -15,9 +15,12 @@
 //! | chat_server → db_executor, reading lanes | `FetchPart` | one for each device, 16 in all; the rest wait in line | the read failed: asked again a second later |
 //! | chat_server → db_executor, reading lanes | `FetchHeads` | one in flight, 5,000 users | asked again a second later |
 //! | session → db_executor, reading lanes | `ReadPage` | one for each session, a shared number of KiB for all (a semaphore, waited for 5 s) | `busy`, or `storage_unavailable` (also after 10 s without an answer) |
-//! | chat_server → [`bus`](crate::bus) | `publish`, `subscribe`, `unsubscribe` | the bus's own queue: 4,096 letters, 32 MiB; one entry for each user here | dropped: nodes find out from the next number, or by `FetchHeads` |
+//! | chat_server → [`bus`](crate::bus) | `publish`, `note`, `subscribe`, `unsubscribe` | the bus's own queue: 4,096 letters, 32 MiB; one entry for each user here | dropped: nodes find out from the next number, or by `FetchHeads` |
 //! | bus → chat_server | a stream of `Event`s | `--bus-buffer` letters for each user, 16,384 letters and 32 MiB in all | dropped, and a `Doubt` is raised: `FetchHeads` |
 //! | http → db_executor, reading lanes | `Ping` | the connections to `/health` | red |
+//! | http → db_executor, reading lanes and one of its own | `Run` | 64 requests in hand | 503: `busy`, or `storage_unavailable` where the answer does not come in time; what it did is unknown then |
+//! | http → chat_server | `SendKeyed`, `WhoIsThere`, `CloseDevices` | the same 64 | as above |
+//! | [`sweeper`] → db_executor, a lane of its own | `Run` | one step in flight | the sweep ends, and begins anew after an hour |
 //! | app → every session | a watch channel: the stage of going away | one value | – |
 //! | watchdog → socket | reset | – | the session is dropped with its connection |
 //!
@@ -29,6 +32,7 @@ pub mod db_executor;
 pub mod flow;
 pub mod link;
 pub mod session;
+pub mod sweeper;
 pub mod ws;
 
 /// How far the server is with going away. It only goes on, never back.

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub use limits::{LimitSettings, Switch};
 pub use tokens::{MintSettings, Secret, TokenSettings};
 
-use crate::store::DatabaseUrl;
+use crate::store::{DatabaseUrl, RETAIN_MIN};
 use tokens::origin;
 
 /// Yanshu (雁书): an instant-messaging server. Without a command it serves.
@@ -157,6 +157,9 @@ pub struct ServeSettings {
     /// When stopping, how long to serve on with a red health check, so that load balancers look elsewhere first
     #[arg(long, env = "YANSHU_DRAIN_GRACE", default_value = "0s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub drain_grace: Duration,
+    /// Remove messages that were read so long ago, at least 31d, and IDs that lapsed [default: keep all]
+    #[arg(long, env = "YANSHU_RETAIN", value_name = "TIME", value_parser = retention)]
+    pub retain: Option<Duration>,
     /// Threads for sockets [default: one for each core]
     #[arg(long, env = "YANSHU_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,
@@ -296,6 +299,17 @@ fn postgres_url(text: &str) -> Result<DatabaseUrl, String> {
         }
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn retention(text: &str) -> Result<Duration, String> {
+    let retain = duration(text)?;
+    if retain < RETAIN_MIN {
+        return Err(
+            "messages are kept for 31d at least: an ID can be spent for thirty days, and its message must outlive that"
+                .to_owned(),
+        );
+    }
+    Ok(retain)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -23,6 +23,7 @@ mod plans;
 mod provision;
 mod recall;
 mod receipts;
+mod retention;
 mod rules;
 mod schema;
 mod timeline;
@@ -43,6 +44,7 @@ pub use migrate_data::{
     MigrateDataError, Migrated, MigratedTable, Progress, Step, Why, migrate_data,
 };
 pub use provision::{ContactEntry, Listed, Profile, Put, Removed};
+pub use retention::{RETAIN_MIN, Sweep, Swept};
 pub use timeline::{Entry, Event, Fetch, Fetched};
 pub use url::{DatabaseUrl, UrlError};
 
@@ -288,6 +290,11 @@ impl Store {
     /// to, and whoever has the ID next sees nothing of it.
     pub fn delete_user(&self, user: &UserId) -> Result<Removed, StoreError> {
         self.provide(|link| provision::delete_user(link, user))
+    }
+
+    /// Takes a step of removing what is too old.
+    pub fn sweep(&self, sweep: Sweep) -> Result<Swept, StoreError> {
+        self.provide(|link| retention::step(link, sweep))
     }
 
     /// So many of a user's contacts, from behind the one with this number; `None`: no such user.

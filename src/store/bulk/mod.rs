@@ -66,6 +66,9 @@ pub trait Bulk {
     /// Stores receipts.
     fn insert_receipts(&mut self, rows: &[ReceiptRow]) -> QueryResult<()>;
 
+    /// Removes of these users the receipts with smaller numbers than these.
+    fn remove_receipts(&mut self, before: &[(i64, i64)]) -> QueryResult<()>;
+
     /// Those of these pairs of owner and contact that exist.
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>>;
 

@@ -206,6 +206,17 @@ impl Bulk for PgConnection {
         Ok(())
     }
 
+    fn remove_receipts(&mut self, before: &[(i64, i64)]) -> QueryResult<()> {
+        Statement::<()>::new(
+            "DELETE FROM receipts USING UNNEST(?, ?) AS before (user_id, seq)
+             WHERE receipts.user_id = ANY (ARRAY[before.user_id]) AND receipts.seq < before.seq",
+        )
+        .numbers(before, |b| b.0)
+        .numbers(before, |b| b.1)
+        .execute(self)?;
+        Ok(())
+    }
+
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
         let found: Vec<(i64, i64)> = Statement::<(BigInt, BigInt)>::new(
             "SELECT owner, contact FROM UNNEST(?, ?) AS pair (owner, contact)

@@ -200,6 +200,16 @@ impl Bulk for SqliteConnection {
         Ok(())
     }
 
+    fn remove_receipts(&mut self, before: &[(i64, i64)]) -> QueryResult<()> {
+        for (user, seq) in before {
+            let before = receipts::table
+                .filter(receipts::user_id.eq(user))
+                .filter(receipts::seq.lt(seq));
+            diesel::delete(before).execute(self)?;
+        }
+        Ok(())
+    }
+
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
         let mut found = HashSet::new();
         for pair in pairs {
