@@ -13,8 +13,8 @@ run: ## Build and serve, with demo data, on 127.0.0.1:8080
 
 test: ## Run all tests, those of one node on SQLite, on PostgreSQL and through two nodes
 	$(CARGO) test --locked
-	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol --test faults --test auth
-	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol --test faults --test auth
+	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol --test faults --test auth --test api
+	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol --test faults --test auth --test api
 
 lint: ## Check format, clippy and the API documentation; any warning fails
 	$(CARGO) fmt --check

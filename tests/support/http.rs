@@ -56,6 +56,22 @@ pub async fn request(place: &impl Place, request: &str) -> Response {
     request_at(place.any_node().port(), request).await
 }
 
+/// A request with a method, headers and a body of one's own, to whoever listens on this port of 127.0.0.1.
+pub async fn send_at(
+    port: u16,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    let length = body.len();
+    text += &format!("Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    request_at(port, &text).await
+}
+
 async fn request_at(port: u16, request: &str) -> Response {
     let mut stream = within("a TCP connection", TcpStream::connect(("127.0.0.1", port)))
         .await

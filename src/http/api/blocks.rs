@@ -39,7 +39,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Whom a user blocks.
 #[utoipa::path(
-    get, path = "/users/{user}/blocks", tag = "blocks",
+    get, operation_id = "listBlocks", path = "/users/{user}/blocks", tag = "blocks",
     params(("user" = UserIdParam, Path,), Part),
     responses((status = 200, description = "A part of the list", body = Page<Block>))
 )]
@@ -59,7 +59,7 @@ pub async fn list(
 
 /// The user gets no message of the other one from now on; the other one is told `forbidden`. Both must exist.
 #[utoipa::path(
-    put, path = "/users/{user}/blocks/{blocked}", tag = "blocks",
+    put, operation_id = "putBlock", path = "/users/{user}/blocks/{blocked}", tag = "blocks",
     params(("user" = UserIdParam, Path,), ("blocked" = UserIdParam, Path,)),
     responses(
         (status = 200, description = "The other one was blocked before", body = Block),
@@ -79,7 +79,7 @@ pub async fn put(api: Data<Api>, path: Path<(String, String)>) -> Result<HttpRes
 
 /// The user gets messages of the other one again. What was refused meanwhile does not come.
 #[utoipa::path(
-    delete, path = "/users/{user}/blocks/{blocked}", tag = "blocks",
+    delete, operation_id = "deleteBlock", path = "/users/{user}/blocks/{blocked}", tag = "blocks",
     params(("user" = UserIdParam, Path,), ("blocked" = UserIdParam, Path,)),
     responses((status = 204, description = "The other one is not blocked any more"))
 )]

@@ -57,7 +57,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// The contacts of a user.
 #[utoipa::path(
-    get, path = "/users/{user}/contacts", tag = "contacts",
+    get, operation_id = "listContacts", path = "/users/{user}/contacts", tag = "contacts",
     params(("user" = UserIdParam, Path,), Part),
     responses((status = 200, description = "A part of the list", body = Page<Contact>))
 )]
@@ -77,7 +77,7 @@ pub async fn list(
 
 /// Add a contact, or give one another alias. Both users must exist. There is no limit here.
 #[utoipa::path(
-    put, path = "/users/{user}/contacts/{contact}", tag = "contacts",
+    put, operation_id = "putContact", path = "/users/{user}/contacts/{contact}", tag = "contacts",
     params(("user" = UserIdParam, Path,), ("contact" = UserIdParam, Path,)),
     request_body = NewContact,
     responses(
@@ -104,7 +104,7 @@ pub async fn put(
 
 /// Take a contact away. A message between the two adds it anew.
 #[utoipa::path(
-    delete, path = "/users/{user}/contacts/{contact}", tag = "contacts",
+    delete, operation_id = "deleteContact", path = "/users/{user}/contacts/{contact}", tag = "contacts",
     params(("user" = UserIdParam, Path,), ("contact" = UserIdParam, Path,)),
     responses((status = 204, description = "The contact is gone"))
 )]

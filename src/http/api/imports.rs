@@ -93,7 +93,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Create or rename many users: all or none.
 #[utoipa::path(
-    post, path = "/import/users", tag = "import", request_body = ImportedUsers,
+    post, operation_id = "importUsers", path = "/import/users", tag = "import", request_body = ImportedUsers,
     responses((status = 200, description = "All of them are there now", body = Imported))
 )]
 pub async fn import_users(
@@ -112,7 +112,7 @@ pub async fn import_users(
 
 /// Add or rename many contacts: all or none.
 #[utoipa::path(
-    post, path = "/import/contacts", tag = "import", request_body = ImportedContacts,
+    post, operation_id = "importContacts", path = "/import/contacts", tag = "import", request_body = ImportedContacts,
     responses((status = 200, description = "All of them are there now", body = Imported))
 )]
 pub async fn import_contacts(

@@ -62,7 +62,7 @@ pub fn routes(config: &mut ServiceConfig) {
 /// their own devices, too. The same key again is the same message, and sends none; a key is good for thirty
 /// days at least. Blocks hold.
 #[utoipa::path(
-    post, path = "/users/{user}/messages", tag = "messages",
+    post, operation_id = "sendMessage", path = "/users/{user}/messages", tag = "messages",
     params(
         ("user" = UserIdParam, Path,),
         ("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters",

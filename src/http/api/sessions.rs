@@ -19,6 +19,7 @@ use crate::protocol::{CloseCode, UserId};
 
 /// A device that is connected.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Session {
     /// Its number: unique, and gone with its connection.
     #[schema(pattern = "^[0-9]+$", example = "6219004373241093")]
@@ -71,7 +72,7 @@ async fn sessions(api: &Api, user: UserId) -> Result<Vec<DeviceHere>, Problem> {
 /// The devices of a user that are connected, the oldest first. Nodes that do not answer in half a second are
 /// left out.
 #[utoipa::path(
-    get, path = "/users/{user}/sessions", tag = "sessions",
+    get, operation_id = "listSessions", path = "/users/{user}/sessions", tag = "sessions",
     params(("user" = UserIdParam, Path,)),
     responses((status = 200, description = "All of the list", body = Page<Session>))
 )]
@@ -84,7 +85,7 @@ pub async fn list(api: Data<Api>, path: Path<String>) -> Result<Json<Page<Sessio
 
 /// Close every device of a user (1001): clients connect again and show who they are.
 #[utoipa::path(
-    delete, path = "/users/{user}/sessions", tag = "sessions",
+    delete, operation_id = "endSessions", path = "/users/{user}/sessions", tag = "sessions",
     params(("user" = UserIdParam, Path,)),
     responses((status = 204, description = "They are being closed, or there were none"))
 )]
@@ -95,7 +96,7 @@ pub async fn end_all(api: Data<Api>, path: Path<String>) -> Result<HttpResponse,
 
 /// Close a device of a user (1001).
 #[utoipa::path(
-    delete, path = "/users/{user}/sessions/{session}", tag = "sessions",
+    delete, operation_id = "endSession", path = "/users/{user}/sessions/{session}", tag = "sessions",
     params(
         ("user" = UserIdParam, Path,),
         ("session" = String, Path, description = "The session's ID", pattern = "^[0-9]{1,19}$"),

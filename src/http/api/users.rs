@@ -56,7 +56,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// All users, by their IDs.
 #[utoipa::path(
-    get, path = "/users", tag = "users", params(Part),
+    get, operation_id = "listUsers", path = "/users", tag = "users", params(Part),
     responses((status = 200, description = "A part of the list", body = Page<User>))
 )]
 pub async fn list(api: Data<Api>, part: Query<Part>) -> Result<Json<Page<User>>, Problem> {
@@ -67,7 +67,7 @@ pub async fn list(api: Data<Api>, part: Query<Part>) -> Result<Json<Page<User>>,
 
 /// A user.
 #[utoipa::path(
-    get, path = "/users/{user}", tag = "users", params(("user" = UserIdParam, Path,)),
+    get, operation_id = "getUser", path = "/users/{user}", tag = "users", params(("user" = UserIdParam, Path,)),
     responses((status = 200, description = "The user", body = User))
 )]
 pub async fn read(api: Data<Api>, path: Path<String>) -> Result<Json<User>, Problem> {
@@ -81,7 +81,7 @@ pub async fn read(api: Data<Api>, path: Path<String>) -> Result<Json<User>, Prob
 
 /// Create a user, or give one another name.
 #[utoipa::path(
-    put, path = "/users/{user}", tag = "users", params(("user" = UserIdParam, Path,)),
+    put, operation_id = "putUser", path = "/users/{user}", tag = "users", params(("user" = UserIdParam, Path,)),
     request_body = NewUser,
     responses(
         (status = 200, description = "The user was there, and is called so now", body = User),
@@ -108,7 +108,7 @@ pub async fn put(
 /// Delete a user: their contacts, blocks, unspent message IDs and name go, and their sessions end (4401).
 /// What they wrote stays in the history of those they wrote to. Whoever gets the ID later sees nothing of it.
 #[utoipa::path(
-    delete, path = "/users/{user}", tag = "users", params(("user" = UserIdParam, Path,)),
+    delete, operation_id = "deleteUser", path = "/users/{user}", tag = "users", params(("user" = UserIdParam, Path,)),
     responses((status = 204, description = "The user does not exist any more"))
 )]
 pub async fn delete(api: Data<Api>, path: Path<String>) -> Result<HttpResponse, Problem> {
