@@ -155,7 +155,7 @@ async fn what_makes_no_sense_is_refused_and_sends_nothing() {
     admin
         .ask_with("POST", path, &key, &large)
         .await
-        .assert_is(413, "too_large");
+        .assert_is(400, "too_large");
     admin
         .put("/users/ann/blocks/system", &json!(null))
         .await

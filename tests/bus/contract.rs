@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use yanshu::bus::Event;
+use yanshu::bus::{Event, Note};
 
 use super::node::{Ground, at_once, letter, user, within};
 
@@ -17,6 +17,25 @@ pub async fn a_letter_reaches_the_other_nodes_only(ground: Ground) {
     // What would come back has come by now.
     there.publish("ann", 2);
     assert_eq!(here.next_letter().await, ("ann".to_owned(), 2));
+}
+
+/// A word about a user reaches those who listen for them, and between letters of theirs its place.
+pub async fn a_note_reaches_the_other_nodes_only_and_in_its_place(ground: Ground) {
+    let (mut here, mut there) = (ground.join().await, ground.join().await);
+    here.subscribe("ann").await;
+    there.subscribe("ann").await;
+    let note = Note::Close {
+        connection: Some(7),
+        code: 4401,
+    };
+    here.publish("ann", 1);
+    here.bus.note(&user("ann"), &note);
+    here.publish("ann", 2);
+    assert_eq!(there.next_letter().await, ("ann".to_owned(), 1));
+    assert_eq!(there.next().await, Event::Note(user("ann"), note));
+    assert_eq!(there.next_letter().await, ("ann".to_owned(), 2));
+    there.publish("ann", 3);
+    assert_eq!(here.next_letter().await, ("ann".to_owned(), 3));
 }
 
 /// Letters for nobody's user go nowhere, and no longer where somebody left.

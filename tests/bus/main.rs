@@ -33,6 +33,7 @@ macro_rules! contracts {
 
 contracts!(
     a_letter_reaches_the_other_nodes_only,
+    a_note_reaches_the_other_nodes_only_and_in_its_place,
     only_who_is_subscribed_for_gets_letters,
     what_waits_for_a_user_goes_with_the_subscription,
     users_are_kept_apart,

@@ -89,7 +89,7 @@ impl Node {
             match self.next().await {
                 Event::Delivery(user, delivery) => return (user.to_string(), delivery.seq),
                 Event::Doubt => {}
-                Event::Subscribed(user) => panic!("unexpectedly subscribed for {user}"),
+                other => panic!("an unexpected event: {other:?}"),
             }
         }
     }

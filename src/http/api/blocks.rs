@@ -49,7 +49,7 @@ pub async fn list(
     part: Query<Part>,
 ) -> Result<Json<Page<Block>>, Problem> {
     let user = user_id(&path, "user")?;
-    let (after, limit) = (part.after_number()?, part.limit()?);
+    let (after, limit) = part.get()?;
     let found = api
         .read(move |store| store.blocks(user.as_str(), after, limit))
         .await?;

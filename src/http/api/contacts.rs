@@ -34,7 +34,11 @@ impl From<ContactEntry> for Contact {
 #[serde(deny_unknown_fields)]
 pub struct NewContact {
     /// The owner's own name for them, as a user's name. Without it, or with null, there is none.
-    #[schema(max_length = 256, example = "小张")]
+    #[schema(
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "小张"
+    )]
     alias: Option<String>,
 }
 
@@ -67,7 +71,7 @@ pub async fn list(
     part: Query<Part>,
 ) -> Result<Json<Page<Contact>>, Problem> {
     let user = user_id(&path, "user")?;
-    let (after, limit) = (part.after_number()?, part.limit()?);
+    let (after, limit) = part.get()?;
     let found = api
         .read(move |store| store.contact_entries(user.as_str(), after, limit))
         .await?;

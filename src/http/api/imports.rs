@@ -20,7 +20,7 @@ pub struct ImportedUser {
     #[schema(pattern = "^[A-Za-z0-9_.@-]{1,64}$", example = "HK0001")]
     id: String,
     /// What to call them; without it, or with null, they have no name.
-    #[schema(max_length = 256)]
+    #[schema(max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct ImportedContact {
     #[schema(pattern = "^[A-Za-z0-9_.@-]{1,64}$", example = "HK0002")]
     contact: String,
     /// The owner's own name for them; without it, or with null, there is none.
-    #[schema(max_length = 256)]
+    #[schema(max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     alias: Option<String>,
 }
 

@@ -4,19 +4,44 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
+use crate::protocol::UserId;
 use crate::store::Listed;
 
 /// How many items a part has at most, and by default.
 const LIMIT_MAX: u32 = 1_000;
 const LIMIT: u32 = 100;
 
-/// Which part of a list.
+/// Which part of a list that is in the order of user IDs.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PartById {
+    /// The `next` of the part before; without it, the list from its beginning.
+    #[param(pattern = "^[A-Za-z0-9_.@-]{1,64}$")]
+    cursor: Option<String>,
+    /// At most so many items.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+}
+
+impl PartById {
+    /// From behind which ID, and how many.
+    pub fn get(&self) -> Result<(String, usize), Problem> {
+        if let Some(cursor) = &self.cursor {
+            UserId::parse(cursor).map_err(|_| no_cursor())?;
+        }
+        let after = self.cursor.clone().unwrap_or_default();
+        Ok((after, limit(self.limit)?))
+    }
+}
+
+/// Which part of a list that is in an order of its own.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
     /// The `next` of the part before; without it, the list from its beginning.
-    #[param(max_length = 64)]
+    #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
     /// At most so many items.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -24,25 +49,25 @@ pub struct Part {
 }
 
 impl Part {
-    /// How many.
-    pub fn limit(&self) -> Result<usize, Problem> {
-        match self.limit.unwrap_or(LIMIT) {
-            limit @ 1..=LIMIT_MAX => usize::try_from(limit).map_err(|_| Problem::busy()),
-            _ => Err(Problem::bad_request(format!(
-                "limit: from 1 to {LIMIT_MAX}"
-            ))),
-        }
+    /// From behind which number, and how many.
+    pub fn get(&self) -> Result<(i64, usize), Problem> {
+        let cursor = self.cursor.as_deref().unwrap_or("0");
+        let is_number = cursor.len() <= 18 && cursor.bytes().all(|b| b.is_ascii_digit());
+        let number = cursor.parse().ok().filter(|_| is_number);
+        Ok((number.ok_or_else(no_cursor)?, limit(self.limit)?))
     }
+}
 
-    /// From behind what, in a list by numbers.
-    pub fn after_number(&self) -> Result<i64, Problem> {
-        let number = self.cursor.as_deref().map_or(Ok(0), str::parse);
-        number.map_err(|_| Problem::bad_request("cursor: none of this list"))
-    }
+fn no_cursor() -> Problem {
+    Problem::bad_request("cursor: none of this list")
+}
 
-    /// From behind what, in a list by user IDs.
-    pub fn after_id(&self) -> &str {
-        self.cursor.as_deref().unwrap_or_default()
+fn limit(limit: Option<u32>) -> Result<usize, Problem> {
+    match limit.unwrap_or(LIMIT) {
+        limit @ 1..=LIMIT_MAX => usize::try_from(limit).map_err(|_| Problem::busy()),
+        _ => Err(Problem::bad_request(format!(
+            "limit: from 1 to {LIMIT_MAX}"
+        ))),
     }
 }
 

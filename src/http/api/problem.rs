@@ -159,7 +159,7 @@ impl From<Refusal> for Problem {
             ErrorCode::UnknownUser => StatusCode::NOT_FOUND,
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::IdConflict => StatusCode::CONFLICT,
-            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::TooLarge => StatusCode::BAD_REQUEST,
             ErrorCode::BadFrame => return Self::bad_request(refusal.text),
             ErrorCode::Busy => return Self::busy(),
             ErrorCode::StorageUnavailable => return Self::unavailable(),

@@ -61,6 +61,14 @@ pub fn routes(config: &mut ServiceConfig) {
         ));
 }
 
+/// A user in the path, who must exist.
+async fn existing(api: &Api, text: &str) -> Result<UserId, Problem> {
+    let user = user_id(text, "user")?;
+    let asked = user.clone();
+    let found = api.read(move |store| store.profile(asked.as_str())).await?;
+    found.map(|_| user).ok_or_else(Problem::unknown_user)
+}
+
 async fn sessions(api: &Api, user: UserId) -> Result<Vec<DeviceHere>, Problem> {
     let found = timeout(api.patience, api.chat.send(WhoIsThere(user))).await;
     match found {
@@ -77,7 +85,7 @@ async fn sessions(api: &Api, user: UserId) -> Result<Vec<DeviceHere>, Problem> {
     responses((status = 200, description = "All of the list", body = Page<Session>))
 )]
 pub async fn list(api: Data<Api>, path: Path<String>) -> Result<Json<Page<Session>>, Problem> {
-    let found = sessions(&api, user_id(&path, "user")?).await?;
+    let found = sessions(&api, existing(&api, &path).await?).await?;
     Ok(Json(Page::whole(
         found.into_iter().map(Session::from).collect(),
     )))
@@ -90,7 +98,7 @@ pub async fn list(api: Data<Api>, path: Path<String>) -> Result<Json<Page<Sessio
     responses((status = 204, description = "They are being closed, or there were none"))
 )]
 pub async fn end_all(api: Data<Api>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    close(&api, user_id(&path, "user")?, None);
+    close(&api, existing(&api, &path).await?, None);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -104,7 +112,7 @@ pub async fn end_all(api: Data<Api>, path: Path<String>) -> Result<HttpResponse,
     responses((status = 204, description = "It is being closed"))
 )]
 pub async fn end(api: Data<Api>, path: Path<(String, String)>) -> Result<HttpResponse, Problem> {
-    let user = user_id(&path.0, "user")?;
+    let user = existing(&api, &path.0).await?;
     let unknown = || Problem::not_found("unknown_session", "no such session of this user");
     let session: ConnectionId = path.1.parse().map_err(|_| unknown())?;
     let found = sessions(&api, user.clone()).await?;

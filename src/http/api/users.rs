@@ -6,7 +6,7 @@ use actix_web::web::{Data, Json, Path, Query, ServiceConfig, route};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::list::{Page, Part};
+use super::list::{Page, PartById};
 use super::problem::Problem;
 use super::{Api, UserIdParam, display_name, resource, user_id};
 use crate::actors::chat_server::CloseDevices;
@@ -34,9 +34,13 @@ impl From<Profile> for User {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
-    /// What to call them: at most 256 bytes of UTF-8 without control characters. Without it, or with null,
+    /// What to call them: at most 256 characters, none of them a control character. Without it, or with null,
     /// they have no name.
-    #[schema(max_length = 256, example = "张三")]
+    #[schema(
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "张三"
+    )]
     name: Option<String>,
 }
 
@@ -56,11 +60,11 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// All users, by their IDs.
 #[utoipa::path(
-    get, operation_id = "listUsers", path = "/users", tag = "users", params(Part),
+    get, operation_id = "listUsers", path = "/users", tag = "users", params(PartById),
     responses((status = 200, description = "A part of the list", body = Page<User>))
 )]
-pub async fn list(api: Data<Api>, part: Query<Part>) -> Result<Json<Page<User>>, Problem> {
-    let (after, limit) = (part.after_id().to_owned(), part.limit()?);
+pub async fn list(api: Data<Api>, part: Query<PartById>) -> Result<Json<Page<User>>, Problem> {
+    let (after, limit) = part.get()?;
     let found = api.read(move |store| store.profiles(&after, limit)).await?;
     Ok(Json(Page::of(found, User::from)))
 }
