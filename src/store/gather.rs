@@ -95,7 +95,12 @@ fn same_content(
             Write::Keyed(message, key) => (message, facts.sent_as(&message.from, key)),
             _ => continue,
         };
-        if let Some(id) = id.filter(|id| facts.stored.contains_key(id)) {
+        // Somebody else's is refused anyhow, and must not take longer than one that is not there.
+        let is_theirs = |id: &i64| {
+            let found = facts.stored.get(id);
+            found.is_some_and(|found| Some(found.sender) == facts.working.row_id(&message.from))
+        };
+        if let Some(id) = id.filter(is_theirs) {
             claims.push(Claim {
                 message: id,
                 kind: message.kind.number(),

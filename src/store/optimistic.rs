@@ -259,9 +259,13 @@ fn can_be_recalled(write: &Write) -> bool {
     matches!(write, Write::Message(_) | Write::Grant(..))
 }
 
-/// A resend has to be compared with the text that is stored.
+/// A resend has to be compared with the text that is stored. Under somebody else's ID there is none.
 fn is_resend(write: &Write, facts: &Facts) -> bool {
-    matches!(write, Write::Message(new) if facts.stored.contains_key(&new.id.number()))
+    let Write::Message(new) = write else {
+        return false;
+    };
+    let found = facts.stored.get(&new.id.number());
+    found.is_some_and(|found| Some(found.sender) == facts.working.row_id(&new.from))
 }
 
 fn facts(seen: Seen) -> Facts {

@@ -4,6 +4,7 @@
 //! an empty database is the plan at any size.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use diesel::connection::{Connection, InstrumentationEvent};
 use diesel::prelude::*;
@@ -13,7 +14,10 @@ use super::batch::{self, NewMessage, Outcome, Write};
 use super::connection::{Lane, Link, Pool};
 use super::history::{self, PageQuery};
 use super::timeline::{self, Fetch};
-use super::{DatabaseUrl, StoreOptions, connection, contacts, optimistic, recall, rules};
+use super::{
+    DatabaseUrl, StoreOptions, Sweep, connection, contacts, optimistic, provision, recall,
+    retention, rules,
+};
 use crate::protocol::{MessageId, MessageKind, UserId};
 
 #[derive(QueryableByName)]
@@ -27,8 +31,12 @@ fn user(id: &str) -> UserId {
 }
 
 fn write(connection: &mut SqliteConnection, writes: &[Write]) -> Vec<Outcome> {
+    write_over(&mut Link::Sqlite(connection), writes)
+}
+
+fn write_over(link: &mut Link<'_>, writes: &[Write]) -> Vec<Outcome> {
     batch::apply(
-        &mut Link::Sqlite(connection),
+        link,
         writes,
         &recall::Recall::default(),
         &optimistic::Hopes::default(),
@@ -37,8 +45,11 @@ fn write(connection: &mut SqliteConnection, writes: &[Write]) -> Vec<Outcome> {
     .unwrap()
 }
 
-/// Does everything once, and returns the SQL of it.
-fn statements(connection: &mut SqliteConnection) -> Vec<String> {
+/// The SQL of what is done, in order.
+fn observed(
+    connection: &mut SqliteConnection,
+    done: impl FnOnce(&mut SqliteConnection),
+) -> Vec<String> {
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&seen);
     connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
@@ -48,16 +59,26 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
             log.lock().unwrap().push(sql.to_owned());
         }
     });
-    let (a, b) = (user("A"), user("B"));
-    let message = NewMessage {
-        id: MessageId::new(1),
-        from: a.clone(),
-        to: b.clone(),
+    done(connection);
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+fn message(id: i64, from: &str, to: &str) -> NewMessage {
+    NewMessage {
+        id: MessageId::new(id),
+        from: user(from),
+        to: user(to),
         kind: MessageKind::Text,
         text: "x".into(),
         time: "2021-12-14 12:00:00".into(),
         origin: 7,
-    };
+    }
+}
+
+/// Does everything once.
+fn everything(connection: &mut SqliteConnection) {
+    let (a, b) = (user("A"), user("B"));
+    let message = message(1, "A", "B");
     write(connection, &[Write::Connect(a.clone()), Write::Lease(10)]);
     write(connection, &[Write::Grant(a.clone(), MessageId::new(1))]);
     write(
@@ -108,21 +129,38 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
         history::page(&mut Link::Sqlite(connection), &query).unwrap();
     }
     contacts::list(&mut Link::Sqlite(connection), "A").unwrap();
-    let mut all = std::mem::take(&mut *seen.lock().unwrap());
-    all.sort();
-    all.dedup();
-    all
+    provisioning(connection);
 }
 
-#[test]
-fn every_statement_finds_its_rows_by_an_index() {
+/// Does once what whoever runs the server does.
+fn provisioning(connection: &mut SqliteConnection) {
+    let (a, b, link) = (user("A"), user("B"), &mut Link::Sqlite(connection));
+    provision::put_user(link, &b, Some("name")).unwrap();
+    provision::put_contact(link, &a, &b, Some("alias")).unwrap();
+    provision::block(link, &b, &a).unwrap();
+    provision::profile(link, "A").unwrap();
+    provision::profiles(link, "A", 10).unwrap();
+    provision::contacts(link, "A", 0, 10).unwrap();
+    provision::blocks(link, "B", 0, 10).unwrap();
+    write_over(link, &[Write::Keyed(message(11, "A", "B"), "key".into())]);
+    provision::unblock(link, &b, &a).unwrap();
+    write_over(link, &[Write::Keyed(message(11, "A", "B"), "key".into())]);
+    provision::remove_contact(link, &a, &b).unwrap();
+    provision::delete_user(link, &b).unwrap();
+    write_over(link, &[Write::Connect(b)]);
+    link.bulk().remove_receipts(&[(1, 1)]).unwrap();
+    let sweep = Sweep::new(Duration::ZERO);
+    retention::step(link, sweep).unwrap();
+}
+
+fn with_connection(test: impl FnOnce(&mut SqliteConnection)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plans.db");
     let options = StoreOptions {
         url: DatabaseUrl::Sqlite(path.to_str().unwrap().to_owned()),
         writers: 1,
         readers: 1,
-        timeout: std::time::Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
         strangers: true,
     };
     let mut pooled = Pool::open(&options, Lane::Writing, &recall::Recall::default())
@@ -133,10 +171,21 @@ fn every_statement_finds_its_rows_by_an_index() {
     let Link::Sqlite(connection) = pooled.link() else {
         panic!("a SQLite URL opens SQLite");
     };
-    let statements = statements(connection);
+    test(connection);
+}
+
+#[test]
+fn every_statement_finds_its_rows_by_an_index() {
+    with_connection(assert_by_an_index);
+}
+
+fn assert_by_an_index(connection: &mut SqliteConnection) {
+    let mut statements = observed(connection, everything);
+    statements.sort();
+    statements.dedup();
     let mut searched = 0;
     for sql in &statements {
-        let is_query = ["SELECT", "UPDATE", "INSERT"]
+        let is_query = ["SELECT", "UPDATE", "INSERT", "DELETE"]
             .iter()
             .any(|verb| sql.starts_with(verb));
         if !is_query {
@@ -156,7 +205,48 @@ fn every_statement_finds_its_rows_by_an_index() {
         }
     }
     assert!(
-        searched >= 15,
+        searched >= 40,
         "too few statements were seen: {statements:#?}"
     );
+}
+
+/// Whoever asks could take the time for it.
+#[test]
+fn what_is_somebody_elses_takes_the_same_statements_as_what_is_not_there() {
+    with_connection(|connection| {
+        let (a, b) = (user("A"), user("B"));
+        write(connection, &[Write::Connect(a), Write::Connect(b)]);
+        write(connection, &[Write::Connect(user("C"))]);
+        write(connection, &[Write::Grant(user("A"), MessageId::new(1))]);
+        write(connection, &[Write::Message(message(1, "A", "B"))]);
+        let read = |id| Write::Read {
+            reader: user("C"),
+            sender: user("A"),
+            message: MessageId::new(id),
+            origin: 8,
+        };
+        let page = |id, with: Option<&str>| PageQuery {
+            user: "C".into(),
+            with: with.map(str::to_owned),
+            before: Some(MessageId::new(id)),
+            limit: 50,
+            bytes: 1024,
+        };
+        let (theirs, nobodys) = (1, 100_001);
+        let mut seen = [theirs, nobodys].map(|id| {
+            observed(connection, |connection| {
+                for write_this in [Write::Message(message(id, "C", "B")), read(id)] {
+                    let outcomes = write(connection, &[write_this]);
+                    assert!(matches!(outcomes[0], Outcome::Refused(_)), "{outcomes:?}");
+                }
+                for with in [None, Some("A"), Some("NOBODY")] {
+                    let found = history::page(&mut Link::Sqlite(connection), &page(id, with));
+                    assert_eq!(found.unwrap(), None);
+                }
+            })
+        });
+        let [theirs, nobodys] = &mut seen;
+        assert!(theirs.len() > 10, "{theirs:?}");
+        assert_eq!(theirs, nobodys);
+    });
 }
