@@ -4,7 +4,9 @@
 use crate::support::mode::{Mode, only_on};
 use crate::support::postgres::{Durability, Postgres};
 use crate::support::server::run;
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, http};
+
+const TOKEN: &str = "an-admin-token-for-tests";
 
 /// Tables of one row, and what migrating asks of its own table and of the catalogue.
 const MAY_BE_SCANNED: [&str; 4] = ["id_allocation", "deployment", "__diesel_schema", "pg_"];
@@ -29,14 +31,19 @@ async fn every_statement_on_postgresql_finds_its_rows_by_an_index() {
         ["G", "H", "I"],
         ["J", "K", "L"],
     ];
-    let server = Server::on(&database, &[&[]]);
+    let flags: &[&str] = &[&format!("--admin-token={TOKEN}"), "--retain=31d"];
+    let server = Server::on(&database, &[flags]);
     drop(Client::connect(&server, "alone").await);
     drop(server);
     for users in users {
         database.execute("ANALYZE");
-        let server = Server::on(&database, &[&[]]);
+        let server = Server::on(&database, &[flags]);
         do_everything(&server, users).await;
+        provide(&server, users).await;
         drop(server);
+        database.execute(
+            "SET auto_explain.log_min_duration = -1; UPDATE messages SET stored_at = 1, status = 2",
+        );
     }
 
     let log = postgres.log();
@@ -74,9 +81,46 @@ async fn every_statement_on_postgresql_finds_its_rows_by_an_index() {
         "receipts_pkey",
         "grants_pkey",
         "contacts_pkey",
+        "blocks_pkey",
+        "sent_by_key_sender_key_key",
     ] {
         assert!(log.contains(index), "nothing was found by {index}");
     }
+}
+
+/// What whoever runs the server does.
+async fn provide(server: &Server, [a, b, c]: [&str; 3]) {
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", "key"),
+    ];
+    let text = format!(r#"{{"to":"{b}","message":"notice"}}"#);
+    for (request, body, status) in [
+        (("PUT", format!("/users/{a}")), r#"{"name":"Name"}"#, 200),
+        (("GET", format!("/users/{a}")), "", 200),
+        (("GET", format!("/users?cursor={a}&limit=2")), "", 200),
+        (("PUT", format!("/users/{a}/contacts/{b}")), "{}", 200),
+        (("GET", format!("/users/{a}/contacts?limit=1")), "", 200),
+        (("PUT", format!("/users/{b}/blocks/{c}")), "", 201),
+        (("GET", format!("/users/{b}/blocks?limit=1")), "", 200),
+        (("POST", format!("/users/{a}/messages")), &text, 201),
+        (("POST", format!("/users/{a}/messages")), &text, 200),
+        (("POST", format!("/users/{c}/messages")), &text, 403),
+        (("DELETE", format!("/users/{b}/blocks/{c}")), "", 204),
+        (("DELETE", format!("/users/{a}/contacts/{b}")), "", 204),
+        (("DELETE", format!("/users/{a}")), "", 204),
+    ] {
+        let (method, path) = request;
+        let path = format!("/api/v1{path}");
+        let answer = http::send_at(server.port(), (method, &path), &headers, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+    }
+    // Who was deleted comes back, and writes to who once blocked somebody.
+    let mut again = Client::connect(server, a).await;
+    again.deliver(b, "text").await;
+    again.deliver(b, "and again").await;
 }
 
 async fn do_everything(server: &Server, [a, b, c]: [&str; 3]) {
