@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-schema proof check-deploy
+.PHONY: help run test lint bench bench-schema proof check-deploy check-api
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,3 +40,6 @@ proof: ## Run the long forms of the fault tests on all three, and the mutants wh
 
 check-deploy: ## Hold docker-compose.yml, Dockerfile and nginx.conf against the tools that are installed
 	deploy/check
+
+check-api: ## Hold the provisioning API against its OpenAPI document (needs schemathesis, from PyPI)
+	tests/api/schemathesis

@@ -1,5 +1,7 @@
 //! Which devices are connected, and their end.
 
+use serde_json::json;
+
 use super::admin::{Admin, server};
 use super::support::Client;
 
@@ -60,11 +62,13 @@ async fn one_device_is_closed_and_then_all_with_1001_after_their_answers() {
     for other in &mut others {
         other.assert_silent().await;
     }
-    admin.delete("/users/ann/sessions").await.assert_status(204);
+    let gone = admin.post("/users/ann/disconnect", &json!(null)).await;
+    gone.assert_status(204);
     for other in &mut others {
         assert_eq!(other.expect_close().await, 1001);
     }
-    admin.delete("/users/ann/sessions").await.assert_status(204);
+    let gone = admin.post("/users/ann/disconnect", &json!(null)).await;
+    gone.assert_status(204);
     let list = admin.get("/users/ann/sessions").await;
     assert!(list.items().is_empty(), "{list:?}");
 }

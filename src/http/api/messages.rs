@@ -25,15 +25,16 @@ pub struct NewMessage {
     #[schema(pattern = "^[A-Za-z0-9_.@-]{1,64}$", example = "HK0001")]
     to: String,
     /// 0 text, which is the default, or 1 file.
+    // In JSON 1.0 is a whole number, too.
     #[serde(rename = "type", default)]
-    #[schema(minimum = 0, maximum = 1, default = 0)]
-    kind: i64,
+    #[schema(value_type = i64, minimum = 0, maximum = 1, default = 0)]
+    kind: f64,
     /// What it says: not empty, without NUL, at most 32 KiB of UTF-8.
     #[schema(min_length = 1, max_length = 32768, example = "Maintenance at 22:00")]
     message: String,
     /// The sender's time as `yyyy-MM-dd HH:mm:ss`; without it, now in UTC.
     #[schema(
-        pattern = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$",
+        pattern = "^(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9][0-9](?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29) (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$",
         example = "2026-01-31 08:00:00"
     )]
     time: Option<String>,
@@ -120,8 +121,11 @@ fn key(request: &HttpRequest) -> Result<String, Problem> {
 
 fn keyed(from: &str, new: NewMessage) -> Result<SendKeyed, Problem> {
     check_body(&new.message, "message")?;
-    let kind = MessageKind::from_number(new.kind)
-        .ok_or_else(|| Problem::bad_request("type: neither 0 (text) nor 1 (file)"))?;
+    let kind = match new.kind {
+        0.0 => MessageKind::Text,
+        1.0 => MessageKind::File,
+        _ => return Err(Problem::bad_request("type: neither 0 (text) nor 1 (file)")),
+    };
     let time = match new.time {
         None => Timestamp::now(),
         Some(time) => Timestamp::parse(&time)

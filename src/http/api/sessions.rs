@@ -1,4 +1,4 @@
-//! `/users/{user}/sessions`: the devices of a user that are connected, on whatever node.
+//! `/users/{user}/sessions` and `/users/{user}/disconnect`: the devices of a user that are connected, on whatever node.
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
@@ -48,11 +48,13 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(resource(
             "/users/{user}/sessions",
-            "GET, DELETE",
-            [
-                (Method::GET, route().to(list)),
-                (Method::DELETE, route().to(end_all)),
-            ],
+            "GET",
+            [(Method::GET, route().to(list))],
+        ))
+        .service(resource(
+            "/users/{user}/disconnect",
+            "POST",
+            [(Method::POST, route().to(end_all))],
         ))
         .service(resource(
             "/users/{user}/sessions/{session}",
@@ -93,7 +95,7 @@ pub async fn list(api: Data<Api>, path: Path<String>) -> Result<Json<Page<Sessio
 
 /// Close every device of a user (1001): clients connect again and show who they are.
 #[utoipa::path(
-    delete, operation_id = "endSessions", path = "/users/{user}/sessions", tag = "sessions",
+    post, operation_id = "disconnectUser", path = "/users/{user}/disconnect", tag = "sessions",
     params(("user" = UserIdParam, Path,)),
     responses((status = 204, description = "They are being closed, or there were none"))
 )]
