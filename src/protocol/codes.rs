@@ -95,7 +95,7 @@ impl ErrorCode {
             Self::Forbidden,
             "forbidden",
             false,
-            "`fromId` is not the user of this socket, or the message is not this user's to act on.",
+            "`fromId` is not the user of this socket, the message is not this user's to act on, or its recipient blocks its sender.",
         ),
         row(
             Self::UnknownUser,
