@@ -12,6 +12,7 @@ mod blocks;
 mod contacts;
 mod described;
 mod imports;
+mod matrix;
 mod messages;
 mod retention;
 mod sessions;
