@@ -290,6 +290,11 @@ fn the_document_has_exactly_the_error_codes_and_close_codes_of_the_server() {
 }
 
 #[test]
+fn the_document_is_of_this_version() {
+    assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
 fn the_document_says_of_each_error_code_whether_a_retry_can_help() {
     let messages = Messages::read();
     for row in &ErrorCode::TABLE {
