@@ -1,9 +1,10 @@
 # Every task that a person or a CI job runs on this repository. `make` lists them.
 
 CARGO ?= cargo
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-schema proof check-deploy check-api
+.PHONY: help run test lint fuzz bench bench-schema proof check-deploy check-api
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,11 +17,18 @@ test: ## Run all tests, those of one node on SQLite, on PostgreSQL and through t
 	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol --test faults --test auth --test api
 	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol --test faults --test auth --test api
 
-lint: ## Check format, clippy and the API documentation; any warning fails
+lint: ## Check format, clippy, the API documentation and the dependencies; any warning fails
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
 	tests/mutants/run --check
+	.ci/deny
+
+fuzz: ## Fuzz each target for FUZZ_SECONDS (600), by cargo-fuzz and a nightly toolchain
+	for target in frame_parser frame_guard token_reader; do \
+		mkdir -p fuzz/found/$$target && $(CARGO) +nightly fuzz run $$target fuzz/found/$$target \
+			fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 bench: ## Measure the server under load
 	$(CARGO) bench --locked --bench load

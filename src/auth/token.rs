@@ -81,7 +81,12 @@ impl Verifier {
     /// # Errors
     /// Where there is no secret.
     pub fn with_secret(secret: &str, audience: Option<String>) -> Result<Self, KeyError> {
-        Ok(Self::new(Keyring::from_secret(secret)?, None, audience))
+        Ok(Self::with_keys(Keyring::from_secret(secret)?, audience))
+    }
+
+    /// Takes tokens that one of these keys has signed.
+    pub fn with_keys(keys: Keyring, audience: Option<String>) -> Self {
+        Self::new(keys, None, audience)
     }
 
     /// Takes tokens that a key in this file has signed.

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asyncapi;
 mod bodies;
 mod catching_up;
 mod closing;

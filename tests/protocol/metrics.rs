@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{Client, Server, frames, http};
 
 /// What all nodes show together, of one metric with these labels.
-async fn total(server: &Server, metric: &str) -> f64 {
+pub async fn total(server: &Server, metric: &str) -> f64 {
     let mut sum = 0.0;
     for node in server.nodes() {
         let response = http::get_at(node.port(), "/metrics").await;

@@ -55,6 +55,12 @@ impl<S> FrameGuard<S> {
         }
     }
 
+    /// What is kept of the client's bytes, for whoever holds it against its bound.
+    #[doc(hidden)]
+    pub fn buffer(&self) -> &BytesMut {
+        &self.buffer
+    }
+
     /// The next whole frame in the buffer, once its header was found good.
     fn next_frame(&mut self) -> Result<Option<Bytes>, Violation> {
         let Some(header) = parse(&self.buffer)? else {

@@ -5,7 +5,9 @@
 //! small pieces, so that it is seen at once when the socket takes no more. The two and the session
 //! share a [`Pipe`].
 
-mod guard;
+// Public for fuzz/ alone.
+#[doc(hidden)]
+pub mod guard;
 mod outlet;
 mod pipe;
 
