@@ -2,11 +2,12 @@
 //!
 //! Layers, each sees only those to its left; siblings do not know each other:
 //!
-//! [`protocol`] → [`chat`], [`store`], [`bus`], [`auth`], [`metrics`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
+//! [`protocol`], [`files`] → [`chat`], [`store`], [`bus`], [`auth`], [`metrics`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
 //!
 //! | room | holds | knows nothing of |
 //! |---|---|---|
 //! | [`protocol`] | frames in and out, IDs, error and close codes: pure | actix, diesel |
+//! | [`files`] | files that may be replaced while the server runs | what is in them |
 //! | [`chat`] | the rules as plain data: ID allocator, routes, a device's cursor, budgets | actix, diesel, sockets |
 //! | [`store`] | diesel: connections, schema, migrations, messages, receipts, contacts, IDs | actix, frames |
 //! | [`bus`] | how committed frames reach users on other nodes: in-process, or NATS | diesel, actix |
@@ -26,6 +27,7 @@ pub mod auth;
 pub mod bus;
 pub mod chat;
 pub mod cmd;
+pub mod files;
 pub mod http;
 pub mod metrics;
 pub mod protocol;
