@@ -1,0 +1,88 @@
+//! From a TCP connection to one that HTTP is spoken on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection::{Connection, Encrypted};
+use crate::actors::link::{Link, Links};
+
+/// How the first record of a TLS handshake begins (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+/// What is read of a plain request so that its client gets to read the answer.
+const REQUEST_MAX: u64 = 16 * 1024;
+/// How long that may take.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Where connections come in. Cheap to clone.
+#[derive(Clone)]
+pub struct Entrance {
+    /// Takes each connection in.
+    pub links: Links,
+    /// Encrypts them, where they are to be encrypted.
+    pub tls: Option<TlsAcceptor>,
+    /// How long a handshake may take.
+    pub patience: Duration,
+}
+
+impl Entrance {
+    /// Takes a connection in. There is no bound on how many handshakes go on at once but that on
+    /// connections: a few that stand still must not hold up the others.
+    ///
+    /// # Errors
+    /// Where it has ended, or its client made no TLS handshake, or not in time.
+    pub async fn enter(self, stream: TcpStream) -> io::Result<(Connection, Option<SocketAddr>)> {
+        let address = stream.peer_addr().ok();
+        stream.set_nodelay(true)?;
+        let Some(acceptor) = &self.tls else {
+            let link = self.register(&stream, false);
+            return Ok((Connection::Plain(stream, link), address));
+        };
+        let handshake = timeout(self.patience, handshake(acceptor, stream));
+        let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let link = self.register(stream.get_ref().0, true);
+        let encrypted = Encrypted::new(stream, link);
+        Ok((Connection::Encrypted(encrypted), address))
+    }
+
+    fn register(&self, stream: &TcpStream, encrypted: bool) -> Option<Arc<Link>> {
+        let link = self.links.register(stream, encrypted);
+        link.inspect_err(|error| log::error!("a connection is refused: {error}"))
+            .ok()
+    }
+}
+
+async fn handshake(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    if first[0] != HANDSHAKE && first[0].is_ascii_uppercase() {
+        return Err(refuse_plain(stream).await);
+    }
+    let handshake = acceptor.accept(stream).await;
+    handshake.inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))
+}
+
+/// Tells a client that speaks plain HTTP what is spoken here.
+async fn refuse_plain(mut stream: TcpStream) -> io::Error {
+    let body = "this port speaks TLS: the URL begins with https:// or wss://\n";
+    let head = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain";
+    let answer = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let parting = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        // What is left unread would reset the connection, and take the answer with it.
+        let mut request = stream.take(REQUEST_MAX);
+        tokio::io::copy(&mut request, &mut tokio::io::sink()).await
+    };
+    let _ = timeout(PARTING, parting).await;
+    io::ErrorKind::InvalidData.into()
+}
