@@ -8,11 +8,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod commands;
 mod expiring;
+mod floods;
 mod limits;
 mod origins;
 mod provisioned;
 mod rotation;
+mod tls;
+mod tls_files;
+mod tls_floods;
 mod tokens;
 mod ways;
