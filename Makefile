@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-schema proof check-deploy
+.PHONY: help run test lint bench bench-flood bench-schema proof check-deploy
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ lint: ## Check format, clippy and the API documentation; any warning fails
 
 bench: ## Measure the server under load
 	$(CARGO) bench --locked --bench load
+
+bench-flood: ## Measure what polite users notice of a flood (some four minutes)
+	$(CARGO) bench --locked --bench flood
 
 bench-schema: ## Compare the candidate schemas (some ten minutes, 3 GB in TMPDIR)
 	$(CARGO) bench --locked --bench schema

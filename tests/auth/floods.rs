@@ -1,8 +1,13 @@
-//! What a flood leaves: counted descriptors, and the most connections that this machine allows.
+//! Floods with the limits on: polite users are served meanwhile, memory is bounded, and descriptors come back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::support::{DEADLINE, Server};
+use super::support::flood::{FLOODER, Flood, POLITE, connect_from};
+use super::support::node::Node;
+use super::support::{Client, DEADLINE, Server};
+use super::tokens::{token, with_secret};
 
 /// How many connections stand still, where the limit of open files allows it.
 const CONNECTIONS: u64 = 5_000;
@@ -61,4 +66,93 @@ fn open(server: &Server) -> u64 {
     };
     let all = server.nodes().iter().map(|node| of(node.pid()));
     all.sum::<usize>() as u64
+}
+
+/// Connects as `user` from an address that floods do not come from.
+async fn connect(node: &Node, user: &str) -> Client {
+    let bearer = format!("Bearer {}", token(user));
+    let stream = connect_from(POLITE, node.port()).await.unwrap();
+    let opened = Client::open_over(node, stream, &[("Authorization", &bearer)]).await;
+    let (mut client, _) = opened.expect("it is upgraded");
+    client.connect_as(user).await;
+    client
+}
+
+/// Five pairs of users write to each other while the server is flooded; newcomers among them.
+///
+/// A flood of connections that stand still may cost so many KiB for each; any flood, `SLACK_KIB` in all.
+async fn polite_users_are_served_during(flood: Flood, at_least: u64, kib_each: u64) {
+    const PAIRS: usize = 5;
+    const ROUNDS: usize = 20;
+    const SLACK_KIB: u64 = 24 * 1024;
+    let server = Server::with(&[&with_secret()]);
+    let mut pairs = Vec::new();
+    for number in 0..PAIRS {
+        let (from, to) = (format!("from-{number}"), format!("to-{number}"));
+        let from = connect(server.node(0), &from).await;
+        pairs.push((from, connect(server.node(1), &to).await));
+    }
+    let before = server.rss_kib();
+    let descriptors = Descriptors::of(&server);
+
+    let done = Arc::new(AtomicU64::new(0));
+    let attack = tokio::spawn({
+        let (port, done) = (server.port(), Arc::clone(&done));
+        let connections = usize::try_from(possible_connections()).unwrap();
+        async move { flood.run(port, &token(FLOODER), connections, &done).await }
+    });
+    let at_least = at_least.min(possible_connections());
+    until("the flood to rise", || {
+        done.load(Ordering::Relaxed) >= at_least
+    })
+    .await;
+    for round in 0..ROUNDS {
+        for (from, to) in &mut pairs {
+            let (one, other) = (from.user().to_owned(), to.user().to_owned());
+            let text = format!("in the flood, {round}");
+            let id = from.deliver(&other, &text).await;
+            to.expect_message(&one, &other, &id, &text).await;
+            to.read(&id, &one).await;
+            from.expect_status(&other, &one, &id, 2).await;
+        }
+        let mut newcomer = connect(server.node(0), "newcomer").await;
+        newcomer.ids().await;
+        newcomer.close().await;
+    }
+    assert!(!attack.is_finished());
+    attack.abort();
+    let growth = server.peak_rss_kib() - before;
+    assert!(
+        growth <= bound_kib,
+        "{growth} KiB, more than {bound_kib} KiB"
+    );
+    descriptors.are_back().await;
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE * 6;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_floods_by_many_sockets_again_and_again_drowns_nobody() {
+    polite_users_are_served_during(Flood::User, 5_000, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_opens_connections_as_fast_as_it_can_drowns_nobody() {
+    polite_users_are_served_during(Flood::Address, 2_000, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_requests_without_an_end_drown_nobody() {
+    polite_users_are_served_during(Flood::HalfOpen, CONNECTIONS, 16).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_websockets_that_never_connect_drown_nobody() {
+    polite_users_are_served_during(Flood::Silent, CONNECTIONS, 20).await;
 }
