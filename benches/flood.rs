@@ -12,6 +12,7 @@
 //! YANSHU_BENCH_SECONDS=2                    seconds for each measurement (5)
 //! YANSHU_BENCH_REPEAT=1                     rounds, of which the median counts (3)
 //! YANSHU_BENCH_CONNECTIONS=1000             connections that stand still (5000)
+//! YANSHU_BENCH_FLOODS=user,half-open        which floods (user, address, half-open, silent)
 //! ```
 //!
 //! The figures go to stdout as Markdown. Without `--bench` (under `cargo test --benches`) everything runs for
@@ -60,6 +61,7 @@ struct Plan {
     seconds: f64,
     repeat: usize,
     connections: usize,
+    floods: Vec<&'static str>,
 }
 
 impl Plan {
@@ -70,7 +72,14 @@ impl Plan {
             Err(_) if full => long,
             Err(_) => short,
         };
+        let wanted = std::env::var("YANSHU_BENCH_FLOODS").ok();
+        let is_wanted = |name: &&str| {
+            let wanted = wanted.as_deref();
+            wanted.is_none_or(|wanted| wanted.split(',').any(|one| one == *name))
+        };
+        let names = Flood::ALL.iter().map(|(name, _)| *name);
         Plan {
+            floods: names.filter(is_wanted).collect(),
             seconds: number("YANSHU_BENCH_SECONDS", 5.0, 0.5),
             repeat: number("YANSHU_BENCH_REPEAT", 3.0, 1.0) as usize,
             connections: number("YANSHU_BENCH_CONNECTIONS", 5_000.0, 100.0) as usize,
@@ -161,14 +170,27 @@ impl Polite {
     }
 }
 
-async fn all_write(users: &mut [Polite], seconds: f64) -> (f64, f64) {
+/// Median and p99 in milliseconds, and the processors that the server used meanwhile.
+async fn all_write(users: &mut [Polite], seconds: f64, pid: u32) -> [f64; 3] {
+    let (begun, before) = (Instant::now(), processor_seconds(pid));
     let each = join_all(users.iter_mut().map(|polite| polite.write(seconds))).await;
     let mut all = Histogram::<u64>::new(3).expect("a histogram");
     for times in each {
         all.add(times).expect("the same range");
     }
     let ms = |quantile| all.value_at_quantile(quantile) as f64 / 1e3;
-    (ms(0.5), ms(0.99))
+    let cores = (processor_seconds(pid) - before) / begun.elapsed().as_secs_f64();
+    [ms(0.5), ms(0.99), cores]
+}
+
+fn processor_seconds(pid: u32) -> f64 {
+    /// Ticks of the kernel's accounting in a second (`USER_HZ`).
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is there");
+    // The name in parentheses may hold anything; utime and stime are the 12th and 13th after it.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let times = fields.split_whitespace().skip(11).take(2);
+    times.flat_map(str::parse::<f64>).sum::<f64>() / TICKS
 }
 
 /// Whoever floods, in a process of its own; ended when dropped.
@@ -233,22 +255,24 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Figures of one flood in one round; see [`HEAD`].
 #[derive(Clone, Copy)]
-struct Sample([f64; 12]);
+struct Sample([f64; 14]);
 
-const HEAD: [&str; 13] = [
+const HEAD: [&str; 15] = [
     "flood",
     "calm p50 ms",
     "calm p99 ms",
     "flood p50 ms",
     "flood p99 ms",
     "p99 ratio",
+    "server's cores, calm",
+    "flood",
     "RSS MiB before",
     "peak",
     "after",
     "descriptors before",
     "peak",
     "after",
-    "frames or connections/s",
+    "frames or connections sent/s",
 ];
 
 /// MiB in RAM, and descriptors, of a process.
@@ -290,23 +314,23 @@ impl Peak {
 async fn measure(plan: &Plan, server: &Server, users: &mut [Polite], kind: &str) -> Sample {
     let pid = server.node(0).pid();
     let before = footprint(pid);
-    let calm = all_write(users, plan.seconds).await;
+    let calm = all_write(users, plan.seconds, pid).await;
     let peak = Peak::of(pid);
     let attack = Attack::start(kind, server.port(), plan.connections);
-    all_write(users, RISE.as_secs_f64().min(plan.seconds)).await;
-    let flooded = all_write(users, plan.seconds).await;
+    all_write(users, RISE.as_secs_f64().min(plan.seconds), pid).await;
+    let flooded = all_write(users, plan.seconds, pid).await;
     let peak = peak.end();
     let rate = attack.end();
     let fallen = Instant::now() + FALL;
     while footprint(pid)[1] > before[1] && Instant::now() < fallen {
         // They go on meanwhile, as they would.
-        all_write(users, 0.1).await;
+        all_write(users, 0.1, pid).await;
     }
     let after = footprint(pid);
-    let ratio = flooded.1 / calm.1;
+    let ratio = flooded[1] / calm[1];
     Sample([
-        calm.0, calm.1, flooded.0, flooded.1, ratio, before[0], peak[0], after[0], before[1],
-        peak[1], after[1], rate,
+        calm[0], calm[1], flooded[0], flooded[1], ratio, calm[2], flooded[2], before[0], peak[0],
+        after[0], before[1], peak[1], after[1], rate,
     ])
 }
 
@@ -315,9 +339,9 @@ fn round(plan: &Plan) -> Vec<Sample> {
     let server = Server::with(&[&format!("--jwt-secret={SECRET}")]);
     runtime().block_on(async {
         let mut users = join_all((0..USERS).map(|number| Polite::connect(&server, number))).await;
-        all_write(&mut users, plan.seconds.min(1.0)).await;
+        all_write(&mut users, plan.seconds.min(1.0), server.node(0).pid()).await;
         let mut samples = Vec::new();
-        for (kind, _) in Flood::ALL {
+        for kind in &plan.floods {
             samples.push(measure(plan, &server, &mut users, kind).await);
         }
         samples
@@ -358,9 +382,9 @@ fn main() {
     );
     row(HEAD.map(str::to_owned));
     row(HEAD.map(|_| "---:".to_owned()));
-    for (at, (kind, _)) in Flood::ALL.iter().enumerate() {
-        let figures = (0..12).map(|figure| {
-            let digits = if figure < 5 { 2 } else { 0 };
+    for (at, kind) in plan.floods.iter().enumerate() {
+        let figures = (0..14).map(|figure| {
+            let digits = if figure < 7 { 2 } else { 0 };
             format!("{:.digits$}", median(&rounds, at, figure))
         });
         row(std::iter::once((*kind).to_owned()).chain(figures));

@@ -11,21 +11,47 @@ use tokio_rustls::server::TlsStream;
 
 use crate::actors::link::Link;
 
+/// What is read of a client after its session is over, in bytes. Its answer to the close frame is behind
+/// what was on the way; who sends on for ever is not worth the processor.
+const PARTING: usize = 256 * 1024;
+
 /// A connection of a client.
-pub enum Connection {
-    /// TCP.
-    Plain(TcpStream, Option<Arc<Link>>),
-    /// TLS.
+pub struct Connection {
+    stream: Stream,
+    link: Option<Arc<Link>>,
+    /// Of [`PARTING`].
+    parting: usize,
+}
+
+enum Stream {
+    Plain(TcpStream),
     Encrypted(Encrypted),
 }
 
 impl Connection {
+    pub fn plain(stream: TcpStream, link: Option<Arc<Link>>) -> Self {
+        Self {
+            stream: Stream::Plain(stream),
+            link,
+            parting: PARTING,
+        }
+    }
+
+    pub fn encrypted(stream: TlsStream<TcpStream>, link: Option<Arc<Link>>) -> Self {
+        Self {
+            stream: Stream::Encrypted(Encrypted::new(stream, link.clone())),
+            link,
+            parting: PARTING,
+        }
+    }
+
     /// Its handle, where there was a descriptor left for one.
     pub fn link(&self) -> Option<&Arc<Link>> {
-        match self {
-            Self::Plain(_, link) => link.as_ref(),
-            Self::Encrypted(encrypted) => encrypted.link.as_ref(),
-        }
+        self.link.as_ref()
+    }
+
+    fn is_over(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.is_over())
     }
 }
 
@@ -33,7 +59,7 @@ impl Connection {
 ///
 /// rustls takes 64 KiB and says so at once, whether or not the client reads. What is above counts on
 /// being asked for more only when everything before has gone: see `actors::ws`.
-pub struct Encrypted {
+struct Encrypted {
     stream: Box<TlsStream<TcpStream>>,
     link: Option<Arc<Link>>,
     /// Bytes that rustls has taken, and whoever wrote them was not told.
@@ -46,7 +72,7 @@ pub struct Encrypted {
 const PIECE: usize = 16 * 1024;
 
 impl Encrypted {
-    pub fn new(stream: TlsStream<TcpStream>, link: Option<Arc<Link>>) -> Self {
+    fn new(stream: TlsStream<TcpStream>, link: Option<Arc<Link>>) -> Self {
         Self {
             stream: Box::new(stream),
             link,
@@ -111,10 +137,22 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream, _) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
+        let this = self.get_mut();
+        let is_over = this.is_over();
+        if is_over && this.parting == 0 {
+            // It ends when its time to linger does, which wakes whoever reads.
+            return Poll::Pending;
         }
+        let before = buffer.filled().len();
+        let read = match &mut this.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
+        };
+        if is_over {
+            let count = buffer.filled().len() - before;
+            this.parting = this.parting.saturating_sub(count);
+        }
+        read
     }
 }
 
@@ -124,23 +162,23 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream, _) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream, _) => Pin::new(stream).poll_flush(cx),
-            Self::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream, _) => Pin::new(stream).poll_shutdown(cx),
-            Self::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

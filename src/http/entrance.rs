@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Connection, Encrypted};
+use super::connection::Connection;
 use crate::actors::link::{Link, Links};
 
 /// How the first record of a TLS handshake begins (RFC 8446 §5.1).
@@ -42,13 +42,12 @@ impl Entrance {
         stream.set_nodelay(true)?;
         let Some(acceptor) = &self.tls else {
             let link = self.register(&stream, false);
-            return Ok((Connection::Plain(stream, link), address));
+            return Ok((Connection::plain(stream, link), address));
         };
         let handshake = timeout(self.patience, handshake(acceptor, stream));
         let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
         let link = self.register(stream.get_ref().0, true);
-        let encrypted = Encrypted::new(stream, link);
-        Ok((Connection::Encrypted(encrypted), address))
+        Ok((Connection::encrypted(stream, link), address))
     }
 
     fn register(&self, stream: &TcpStream, encrypted: bool) -> Option<Arc<Link>> {
