@@ -179,8 +179,8 @@ impl Application {
         });
         let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
-        if let Some(limits) = limits {
-            actix_web::rt::spawn(forget_regularly(limits));
+        if let Some(limits) = &limits {
+            actix_web::rt::spawn(forget_regularly(Arc::clone(limits)));
         }
         if let Some(verifier) = verifier {
             actix_web::rt::spawn(verifier.watch());
@@ -193,6 +193,8 @@ impl Application {
                 links,
                 tls,
                 patience: settings.connect_timeout,
+                limits,
+                proxies: settings.limits.trusted_proxy.clone(),
             },
             patience: settings.connect_timeout,
             door,

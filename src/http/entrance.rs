@@ -1,17 +1,20 @@
 //! From a TCP connection to one that HTTP is spoken on.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
+use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::address::is_trusted;
 use super::connection::Connection;
 use crate::actors::link::{Link, Links};
+use crate::chat::Limits;
 
 /// How the first record of a TLS handshake begins (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
@@ -29,16 +32,25 @@ pub struct Entrance {
     pub tls: Option<TlsAcceptor>,
     /// How long a handshake may take.
     pub patience: Duration,
+    /// How often an address may come, where there are limits.
+    pub limits: Option<Arc<Limits>>,
+    /// Proxies come for many.
+    pub proxies: Vec<IpNet>,
 }
 
 impl Entrance {
-    /// Takes a connection in. There is no bound on how many handshakes go on at once but that on
+    /// Takes a connection in. Who comes far too often is not: it is closed before anything is spent on it.
+    /// There is no bound on how many handshakes go on at once but that on
     /// connections: a few that stand still must not hold up the others.
     ///
     /// # Errors
-    /// Where it has ended, or its client made no TLS handshake, or not in time.
+    /// Where it has ended, or its address comes too often, or its client made no TLS handshake, or not in
+    /// time.
     pub async fn enter(self, stream: TcpStream) -> io::Result<(Connection, Option<SocketAddr>)> {
         let address = stream.peer_addr().ok();
+        if address.is_some_and(|address| !self.is_welcome(address.ip())) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         stream.set_nodelay(true)?;
         let Some(acceptor) = &self.tls else {
             let link = self.register(&stream, false);
@@ -48,6 +60,11 @@ impl Entrance {
         let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
         let link = self.register(stream.get_ref().0, true);
         Ok((Connection::encrypted(stream, link), address))
+    }
+
+    fn is_welcome(&self, address: IpAddr) -> bool {
+        let limits = self.limits.as_ref();
+        limits.is_none_or(|limits| is_trusted(address, &self.proxies) || limits.arrival(address))
     }
 
     fn register(&self, stream: &TcpStream, encrypted: bool) -> Option<Arc<Link>> {

@@ -1,12 +1,16 @@
 //! Floods with the limits on: polite users are served meanwhile, memory is bounded, and descriptors come back.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::support::flood::{FLOODER, Flood, POLITE, connect_from};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::support::flood::{FLOODER, FLOODING, Flood, POLITE, connect_from};
 use super::support::node::Node;
-use super::support::{Client, DEADLINE, Server};
+use super::support::raw::{TEXT, frame};
+use super::support::{Client, DEADLINE, RawClient, Server, within};
 use super::tokens::{token, with_secret};
 
 /// How many connections stand still, where the limit of open files allows it.
@@ -122,6 +126,7 @@ async fn polite_users_are_served_during(flood: Flood, at_least: u64, kib_each: u
     assert!(!attack.is_finished());
     attack.abort();
     let growth = server.peak_rss_kib() - before;
+    let bound_kib = possible_connections() * kib_each + SLACK_KIB;
     assert!(
         growth <= bound_kib,
         "{growth} KiB, more than {bound_kib} KiB"
@@ -155,4 +160,59 @@ async fn thousands_of_requests_without_an_end_drown_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_websockets_that_never_connect_drown_nobody() {
     polite_users_are_served_during(Flood::Silent, CONNECTIONS, 20).await;
+}
+
+/// How many of so many connections from an address are answered; the others are closed without a word.
+async fn answered(server: &Server, address: Ipv4Addr, count: usize) -> usize {
+    let mut answered = 0;
+    for _ in 0..count {
+        let mut stream = connect_from(address, server.port()).await.unwrap();
+        let asking = async {
+            let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await
+        };
+        let asked = within("an answer or the end", asking).await;
+        answered += usize::from(asked.is_ok_and(|count| count > 0));
+    }
+    answered
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_comes_far_too_often_is_not_answered_and_others_and_proxies_are() {
+    let flags = [
+        &with_secret(),
+        "--handshake-rate=1",
+        "--handshake-burst=5",
+        "--trusted-proxy=127.0.0.9",
+    ];
+    let server = Server::with(&flags);
+    let busy = answered(&server, Ipv4Addr::new(127, 0, 0, 4), 500).await;
+    assert!((50..250).contains(&busy), "{busy}");
+    let proxy = answered(&server, Ipv4Addr::new(127, 0, 0, 9), 100).await;
+    assert_eq!(proxy, 100);
+    let mut ann = connect(server.node(0), "ann").await;
+    ann.ids().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_who_was_closed_for_flooding_little_more_is_read() {
+    const CHUNK: usize = 64 * 1024;
+    /// What is read, and what the buffers of the kernel hold on both sides.
+    const TAKEN_MAX: usize = 4 * 1024 * 1024;
+    let server = Server::with(&[&with_secret()]);
+    let stream = connect_from(FLOODING, server.port()).await.unwrap();
+    let socket = socket2::SockRef::from(&stream);
+    socket.set_send_buffer_size(CHUNK).unwrap();
+    let mut client = RawClient::over(stream, server.port()).await;
+    let text = super::support::frames::get_ids("ann").to_string();
+    let flood = frame(TEXT, true, true, text.as_bytes()).repeat(200);
+    client.send_bytes(&flood).await;
+    assert_eq!(client.close_code().await, 4429);
+    let mut taken = 0;
+    while taken < TAKEN_MAX * 4 && client.try_send_bytes(&[0; CHUNK]).await.is_ok() {
+        taken += CHUNK;
+    }
+    assert!(taken < TAKEN_MAX, "{taken} bytes were taken");
 }

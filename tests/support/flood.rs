@@ -14,6 +14,9 @@ use super::raw::{TEXT, frame};
 /// Where those come from who have nothing to do with a flood: limits of an address are not shared.
 pub const POLITE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
+/// Where the user comes from who floods.
+pub const FLOODING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
 /// Whose frames flood.
 pub const FLOODER: &str = "flooder";
 
@@ -110,7 +113,7 @@ async fn one_user(port: u16, token: &str, done: &AtomicU64) {
     let connect = frames::connect(FLOODER).to_string();
     let connect = frame(TEXT, true, true, connect.as_bytes());
     loop {
-        let Ok(mut stream) = connect_from(Ipv4Addr::new(127, 0, 0, 3), port).await else {
+        let Ok(mut stream) = connect_from(FLOODING, port).await else {
             tokio::task::yield_now().await;
             continue;
         };
