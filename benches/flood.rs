@@ -2,7 +2,8 @@
 //! in calm and during each flood, beside the server's memory and descriptors.
 //!
 //! Limits are on, as they are with tokens. The server is a process of its own, and so is whoever floods,
-//! at the lowest priority: that it shares the processor with the server is not what is measured. The ten
+//! at the lowest priority: that it shares the processor with the server is not what is measured, as far as
+//! that can be had; what the flood costs the server itself is in the columns of its cores. The ten
 //! users are on one thread of this process; each writes at a steady pace, to themselves, and is counted from
 //! the moment at which they meant to write. Floods are those of `tests/support/flood.rs`, one after another, each on the
 //! same server; a flood's ratio is its p99 over that of the calm just before it.

@@ -23,6 +23,9 @@ pub const FLOODER: &str = "flooder";
 /// Sockets of the user who floods, and of the address that opens connections.
 const AT_ONCE: usize = 32;
 
+/// Bytes on the way to the server, of each socket of that user.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// Frames in one write.
 const FRAMES: usize = 50;
 
@@ -120,6 +123,8 @@ async fn one_user(port: u16, token: &str, done: &AtomicU64) {
         if upgraded(&mut stream, Some(token)).await.is_none() {
             continue;
         }
+        // What the server does not take is not worth copying: it costs the machine both run on.
+        let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
         let (mut from, mut to) = stream.split();
         let sending = async {
             to.write_all(&connect).await?;
