@@ -23,7 +23,7 @@ const REQUEST_MAX: u64 = 16 * 1024;
 /// How long that may take.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Where connections come in. Cheap to clone.
+/// Where connections come in.
 #[derive(Clone)]
 pub struct Entrance {
     /// Takes each connection in.
@@ -39,14 +39,18 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// Takes a connection in. Who comes far too often is not: it is closed before anything is spent on it.
-    /// There is no bound on how many handshakes go on at once but that on
-    /// connections: a few that stand still must not hold up the others.
+    /// Takes a connection in. Who comes far too often is closed before anything is spent on it.
+    ///
+    /// There is no bound on how many handshakes go on at once but that on connections: a few that stand
+    /// still must not hold up the others.
     ///
     /// # Errors
     /// Where it has ended, or its address comes too often, or its client made no TLS handshake, or not in
     /// time.
-    pub async fn enter(self, stream: TcpStream) -> io::Result<(Connection, Option<SocketAddr>)> {
+    pub async fn enter(
+        self: Arc<Self>,
+        stream: TcpStream,
+    ) -> io::Result<(Connection, Option<SocketAddr>)> {
         let address = stream.peer_addr().ok();
         if address.is_some_and(|address| !self.is_welcome(address.ip())) {
             return Err(io::ErrorKind::ConnectionRefused.into());

@@ -54,9 +54,9 @@ impl Service {
     ) -> io::Result<ServerBuilder> {
         let stopping = server.graceful_shutdown_signal();
         server.listen("yanshu", listener, move || {
-            let entrance = self.entrance.clone();
+            let entrance = Arc::new(self.entrance.clone());
             let enter = fn_service(move |stream| {
-                let entrance = entrance.clone();
+                let entrance = Arc::clone(&entrance);
                 async move { entrance.enter(stream).await.map_err(DispatchError::Io) }
             });
             enter.and_then(self.http(stopping.clone()))

@@ -1,4 +1,5 @@
-//! Who may speak, and how much: tokens, by every way in, of every kind; pages of other sites; limits.
+//! Who may speak, and how much: tokens, by every way in, of every kind; pages of other sites; limits, and
+//! floods against them; TLS.
 //!
 //! The keys under `keys/` were made for these tests and are of no other use.
 
