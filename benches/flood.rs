@@ -13,6 +13,7 @@
 //! YANSHU_BENCH_SECONDS=2                    seconds for each measurement (5)
 //! YANSHU_BENCH_REPEAT=1                     rounds, of which the median counts (3)
 //! YANSHU_BENCH_CONNECTIONS=1000             connections that stand still (5000)
+//! TMPDIR=/dev/shm                           the database there: no disk, whose syncs may have a longer tail
 //! YANSHU_BENCH_FLOODS=user,half-open        which floods (user, address, half-open, silent)
 //! ```
 //!
