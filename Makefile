@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench bench-schema proof check-deploy check-api
+.PHONY: help run test lint fuzz bench bench-flood bench-schema proof check-deploy check-api
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (600), by cargo-fuzz and a nightly to
 
 bench: ## Measure the server under load
 	$(CARGO) bench --locked --bench load
+
+bench-flood: ## Measure what polite users notice of a flood (some four minutes)
+	$(CARGO) bench --locked --bench flood
 
 bench-schema: ## Compare the candidate schemas (some ten minutes, 3 GB in TMPDIR)
 	$(CARGO) bench --locked --bench schema

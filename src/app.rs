@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Recipient};
-use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use crate::actors::Stage;
 use crate::actors::chat_server::{ChatServer, Finish, Parts, StoreState};
@@ -25,10 +25,11 @@ use crate::auth::{AdminKey, Gate, Verifier};
 use crate::bus::local::Hub;
 use crate::bus::{Bus, Events};
 use crate::chat::{Budget, Limits};
-use crate::http::{self, Api, Counters, Door, Health};
+use crate::http::{self, Api, Counters, Door, Entrance, Health};
 use crate::metrics::Metrics;
 use crate::settings::{Secret, ServeSettings};
 use crate::store::Store;
+use crate::tls::Certificates;
 
 /// Bytes of requests in hand, of all sessions.
 const BUDGET_BYTES: usize = 64 * 1024 * 1024;
@@ -41,8 +42,6 @@ const BACKLOG: i32 = 4096;
 const FORGET: Duration = Duration::from_secs(30);
 /// A batch may take so many times as long as one statement before the store is given up on.
 const STORE_PATIENCE: u32 = 2;
-/// How long a closed connection may stay for the client to read the last frame and close in turn.
-const LINGER: Duration = Duration::from_secs(1);
 /// How long sessions may take to say goodbye, and then the store to finish.
 const GOODBYE: Duration = Duration::from_secs(5);
 const FINISH: Duration = Duration::from_secs(3);
@@ -68,6 +67,15 @@ impl Node {
     }
 }
 
+/// Who is believed to be whom.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// What tokens are held against; without it the server is open.
+    pub verifier: Option<Verifier>,
+    /// What the server shows of itself; without it connections are not encrypted.
+    pub certificates: Option<Arc<Certificates>>,
+}
+
 /// A server that listens.
 pub struct Application {
     server: Server,
@@ -80,8 +88,8 @@ pub struct Application {
 }
 
 impl Application {
-    /// Puts a server together over a store, a way to other nodes, and what tokens are held against
-    /// (`None`: it is open). It answers once [`Self::run_until`] runs.
+    /// Puts a server together over a store, a way to other nodes, and credentials. It answers once
+    /// [`Self::run_until`] runs.
     ///
     /// # Errors
     /// Where the address cannot be listened on.
@@ -89,10 +97,10 @@ impl Application {
         settings: &ServeSettings,
         store: &Store,
         node: Node,
-        verifier: Option<Verifier>,
+        credentials: Credentials,
     ) -> io::Result<Self> {
         let writers = DbExecutor::start_writers(store, settings.writers());
-        Self::with_writers(settings, store, node, verifier, writers)
+        Self::with_writers(settings, store, node, credentials, writers)
     }
 
     /// The same with other writing lanes: benchmarks measure the sockets without a store.
@@ -103,7 +111,10 @@ impl Application {
         settings: &ServeSettings,
         store: &Store,
         Node { bus, events }: Node,
-        verifier: Option<Verifier>,
+        Credentials {
+            verifier,
+            certificates,
+        }: Credentials,
         writers: Vec<Recipient<WriteBatch>>,
     ) -> io::Result<Self> {
         let metrics = Metrics::new().map_err(io::Error::other)?;
@@ -146,7 +157,7 @@ impl Application {
         });
         let door = Data::new(Door {
             shared,
-            gate: gate(settings, verifier.is_some()),
+            gate: gate(settings, verifier.is_some(), certificates.is_some()),
             max_frame: settings.max_frame_size as usize,
             proxies: settings.limits.trusted_proxy.clone(),
         });
@@ -169,8 +180,8 @@ impl Application {
         });
         let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
-        if let Some(limits) = limits.clone() {
-            actix_web::rt::spawn(forget_regularly(limits));
+        if let Some(limits) = &limits {
+            actix_web::rt::spawn(forget_regularly(Arc::clone(limits)));
         }
         if let Some(verifier) = verifier {
             actix_web::rt::spawn(verifier.watch());
@@ -190,33 +201,29 @@ impl Application {
             let lane = DbExecutor::start_lane(store, 1);
             actix_web::rt::spawn(sweep_regularly(lane, retain, metrics.clone()));
         }
+        let tls = certificates.map(encryption).transpose()?;
         let links = Links::default();
         actix_web::rt::spawn(links.clone().watch(settings.stall_timeout, metrics.clone()));
-        let mut server = HttpServer::new(move || {
-            App::new()
-                .app_data(door.clone())
-                .app_data(health.clone())
-                .app_data(counters.clone())
-                .configure(http::routes)
-                .configure(|config| {
-                    if let Some(api) = api.clone() {
-                        http::api::routes(config, api);
-                    }
-                })
-        })
-        .on_connect(move |io, data| register(&links, io, data))
-        .tcp_nodelay(true)
-        // A session is polled only when all it wrote before has gone: see `actors::ws`.
-        .h1_write_buffer_size(1)
-        .client_request_timeout(settings.connect_timeout)
-        .client_disconnect_timeout(LINGER)
-        .shutdown_timeout(1)
-        .disable_signals();
+        let service = http::Service {
+            entrance: Entrance {
+                links,
+                tls,
+                patience: settings.connect_timeout,
+                limits,
+                proxies: settings.limits.trusted_proxy.clone(),
+            },
+            patience: settings.connect_timeout,
+            door,
+            health,
+            counters,
+            api,
+        };
+        let mut server = Server::build().shutdown_timeout(1).disable_signals();
         if let Some(workers) = settings.workers {
             server = server.workers(workers.get());
         }
         Ok(Self {
-            server: server.listen(listener)?.run(),
+            server: service.listen(server, listener)?.run(),
             address,
             stage,
             grace: settings.drain_grace,
@@ -273,10 +280,10 @@ impl Application {
 }
 
 /// Whoever listens on an address means it to be asked for.
-fn gate(settings: &ServeSettings, has_tokens: bool) -> Gate {
+fn gate(settings: &ServeSettings, has_tokens: bool, has_tls: bool) -> Gate {
     let origins = &settings.allowed_origin;
     if has_tokens {
-        return Gate::with_tokens(origins);
+        return Gate::with_tokens(origins, has_tls);
     }
     let mut names = settings.allowed_host.clone();
     names.push(settings.listen.ip().to_string());
@@ -312,16 +319,11 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn register(links: &Links, io: &dyn std::any::Any, data: &mut Extensions) {
-    let Some(stream) = io.downcast_ref::<actix_web::rt::net::TcpStream>() else {
-        return;
-    };
-    match links.register(stream) {
-        Ok(link) => {
-            data.insert(link);
-        }
-        Err(error) => log::error!("a connection is refused: {error}"),
-    }
+/// Encrypts with a certificate, and sees to it that it is read again when it changes.
+fn encryption(certificates: Arc<Certificates>) -> io::Result<TlsAcceptor> {
+    let config = certificates.server_config().map_err(io::Error::other)?;
+    actix_web::rt::spawn(certificates.watch());
+    Ok(Arc::new(config).into())
 }
 
 /// Keeps the memory of the limits to those who were here of late.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use actix::{Actor, Handler, SyncArbiter, SyncContext};
 use clap::Parser;
 use yanshu::actors::db_executor::WriteBatch;
-use yanshu::app::{Application, Node};
+use yanshu::app::{Application, Credentials, Node};
 use yanshu::bus::nats::{self, NatsOptions};
 use yanshu::protocol::{MessageId, UserId};
 use yanshu::settings::{Cli, Command, ServeSettings};
@@ -47,8 +47,9 @@ pub fn serve(arguments: impl Iterator<Item = String>) -> Outcome<()> {
     actix_web::rt::System::new().block_on(async move {
         let writer = SyncArbiter::start(1, NullWriter::default);
         let node = join(&settings).await?;
+        let writers = vec![writer.recipient()];
         let app =
-            Application::with_writers(&settings, &store, node, None, vec![writer.recipient()])?;
+            Application::with_writers(&settings, &store, node, Credentials::default(), writers)?;
         println!("yanshu is listening on http://{}", app.address());
         std::io::stdout().flush()?;
         app.run_until(std::future::pending(), std::future::pending())

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ const DRIPS: u32 = 4;
 #[derive(Debug)]
 pub struct Link {
     socket: Socket,
+    /// What is sent on the socket is not what the session writes.
+    encrypted: bool,
     born: Instant,
     /// Milliseconds after `born`, plus one, since when the socket takes nothing; 0: it does.
     blocked: AtomicU64,
@@ -34,6 +36,8 @@ pub struct Link {
     busy: AtomicU64,
     /// Milliseconds after `born`, plus one, when the last byte was handed over; 0: not yet.
     ended: AtomicU64,
+    /// The client is to be told that nothing more will come.
+    finished: AtomicBool,
 }
 
 /// Receive buffer of a WebSocket in the kernel. actix-http reads all that is there into a buffer
@@ -73,9 +77,18 @@ impl Link {
         }
     }
 
-    /// Tells the client that nothing more will come.
+    /// Tells the client that nothing more will come. Over TLS that is itself a message: the connection
+    /// asks [`Self::is_finished`] and sends it.
     pub fn finish(&self) {
-        let _ = self.socket.shutdown(Shutdown::Write);
+        self.finished.store(true, Ordering::Relaxed);
+        if !self.encrypted {
+            let _ = self.socket.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Whether the client is to be told that nothing more will come.
+    pub fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
     }
 
     /// The session is over.
@@ -84,6 +97,11 @@ impl Link {
         let _ = self
             .ended
             .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether the session is over.
+    pub fn is_over(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the connection has been blocked, or over, for too long.
@@ -117,13 +135,15 @@ impl Links {
     ///
     /// # Errors
     /// Where the process has no descriptor left.
-    pub fn register(&self, stream: &impl AsFd) -> io::Result<Arc<Link>> {
+    pub fn register(&self, stream: &impl AsFd, encrypted: bool) -> io::Result<Arc<Link>> {
         let link = Arc::new(Link {
             socket: SockRef::from(stream).try_clone()?,
             born: Instant::now(),
             blocked: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             ended: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
+            encrypted,
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);

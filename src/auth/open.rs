@@ -14,6 +14,8 @@ pub struct Gate {
     /// Names that an open server answers to, beside loopback; `None` where tokens are asked for.
     hosts: Option<Vec<String>>,
     origins: Vec<String>,
+    /// The server itself speaks TLS: a page that came without it is of another server.
+    https_only: bool,
 }
 
 impl Gate {
@@ -23,14 +25,17 @@ impl Gate {
         Self {
             hosts: Some(lower.collect()),
             origins: normal(origins),
+            https_only: false,
         }
     }
 
     /// Of a server with tokens: it answers to any name, and to pages of its own and of these origins.
-    pub fn with_tokens(origins: &[String]) -> Self {
+    /// Its own are those of HTTPS only, where it speaks TLS by itself.
+    pub fn with_tokens(origins: &[String], has_tls: bool) -> Self {
         Self {
             hosts: None,
             origins: normal(origins),
+            https_only: has_tls,
         }
     }
 
@@ -56,7 +61,7 @@ impl Gate {
         match &self.hosts {
             Some(hosts) => is_named(hosts, of_page),
             None => {
-                let port = default_port(scheme);
+                let port = default_port(scheme).filter(|_| scheme == "https" || !self.https_only);
                 port.is_some() && with_port(of_page, port) == with_port(host, port)
             }
         }
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn with_tokens_a_page_is_of_the_same_host_and_port_or_listed_to_the_letter() {
-        let gate = Gate::with_tokens(&["https://App.example/".to_owned()]);
+        let gate = Gate::with_tokens(&["https://App.example/".to_owned()], false);
         assert!(gate.allows_host("whatever.example"));
         for (origin, host) in [
             ("https://chat.example", "chat.example"),
@@ -200,6 +205,26 @@ mod tests {
             ("null", "null"),
             ("file://chat.example", "chat.example"),
             ("", ""),
+        ] {
+            assert!(!gate.allows_origin(origin, host), "{origin} to {host}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_came_without_tls_is_not_of_a_server_that_has_it() {
+        let gate = Gate::with_tokens(&["http://old.example".to_owned()], true);
+        for (origin, host) in [
+            ("https://chat.example", "chat.example"),
+            ("https://chat.example", "chat.example:443"),
+            ("https://chat.example:8443", "chat.example:8443"),
+            ("http://old.example", "chat.example"),
+        ] {
+            assert!(gate.allows_origin(origin, host), "{origin} to {host}");
+        }
+        for (origin, host) in [
+            ("http://chat.example", "chat.example"),
+            ("http://chat.example:8443", "chat.example:8443"),
+            ("http://chat.example:443", "chat.example"),
         ] {
             assert!(!gate.allows_origin(origin, host), "{origin} to {host}");
         }

@@ -1,6 +1,6 @@
 //! What a token says, and whether to believe it (RFC 7519, with the advice of RFC 8725).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -9,14 +9,13 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
 
 use super::keys::{Key, KeyError, Keyring};
+use crate::files::Watched;
 use crate::protocol::{UserId, display_name};
 
 /// How far clocks may differ.
 const LEEWAY: Duration = Duration::from_secs(2);
 /// A token is no longer than this, in bytes.
 const TOKEN_MAX: usize = 8 * 1024;
-/// How often a file of keys is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Who a token says that its bearer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,10 +67,8 @@ pub struct Verifier(Arc<Inner>);
 
 struct Inner {
     keys: RwLock<Arc<Keyring>>,
-    /// Where the keys are from, if from a file.
-    path: Option<PathBuf>,
-    /// How that file was just before it was read.
-    read: Option<Stamp>,
+    /// Where the keys are from, if from a file, as it was just before it was read.
+    file: Option<Watched>,
     audience: Option<String>,
 }
 
@@ -94,21 +91,15 @@ impl Verifier {
     /// # Errors
     /// Where there is no key.
     pub fn with_file(path: PathBuf, audience: Option<String>) -> Result<Self, KeyError> {
-        let read = stamp(&path);
+        let file = Watched::new(vec![path.clone()]);
         let keys = Keyring::from_file(&path)?;
-        Ok(Self::new(keys, Some((path, read)), audience))
+        Ok(Self::new(keys, Some(file), audience))
     }
 
-    fn new(
-        keys: Keyring,
-        file: Option<(PathBuf, Option<Stamp>)>,
-        audience: Option<String>,
-    ) -> Self {
-        let (path, read) = file.unzip();
+    fn new(keys: Keyring, file: Option<Watched>, audience: Option<String>) -> Self {
         Self(Arc::new(Inner {
             keys: RwLock::new(Arc::new(keys)),
-            path,
-            read: read.flatten(),
+            file,
             audience,
         }))
     }
@@ -169,45 +160,36 @@ impl Verifier {
     /// Reads the file of keys again whenever it has changed, for as long as this is polled. A file that
     /// cannot be used changes nothing.
     pub async fn watch(self) {
-        let Some(path) = &self.0.path else {
+        let Some(mut file) = self.0.file.clone() else {
             return;
         };
-        let mut seen = self.0.read;
         loop {
-            tokio::time::sleep(LOOK).await;
-            let now = stamp(path);
-            if now == seen {
-                continue;
-            }
-            seen = now;
-            match Keyring::from_file(path) {
-                Ok(keys) => {
-                    log::info!(
-                        "{} keys for tokens were read from {}",
-                        keys.len(),
-                        path.display()
-                    );
-                    let mut current = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
-                    *current = Arc::new(keys);
-                }
-                Err(error) => {
-                    log::warn!(
-                        "the keys for tokens stay as they are: {} {error}",
-                        path.display()
-                    );
-                }
+            file.changed().await;
+            for path in file.paths() {
+                self.read_again(path);
             }
         }
     }
-}
 
-/// What changes when a file does, or when another takes its place: time, size, number.
-type Stamp = (SystemTime, u64, u64);
-
-fn stamp(path: &std::path::Path) -> Option<Stamp> {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.modified().ok()?, file.len(), file.ino()))
+    fn read_again(&self, path: &Path) {
+        match Keyring::from_file(path) {
+            Ok(keys) => {
+                log::info!(
+                    "{} keys for tokens were read from {}",
+                    keys.len(),
+                    path.display()
+                );
+                let mut current = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
+                *current = Arc::new(keys);
+            }
+            Err(error) => {
+                log::warn!(
+                    "the keys for tokens stay as they are: {} {error}",
+                    path.display()
+                );
+            }
+        }
+    }
 }
 
 /// What is no name is left out.

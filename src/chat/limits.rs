@@ -20,6 +20,10 @@ const REFUSALS: Allowance = Allowance {
     burst: nonzero!(200u32),
 };
 
+/// Connections of an address, whatever they are for, to one handshake that is allowed: more than these are
+/// not worth an answer, nor the signature that TLS costs.
+const ARRIVALS: NonZeroU32 = nonzero!(10u32);
+
 type Buckets<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
 
 /// So many a second, and so many in one go.
@@ -34,6 +38,13 @@ pub struct Allowance {
 impl Allowance {
     fn buckets<K: std::hash::Hash + Eq + Clone>(self) -> Buckets<K> {
         RateLimiter::dashmap(Quota::per_second(self.rate).allow_burst(self.burst))
+    }
+
+    fn times(self, factor: NonZeroU32) -> Self {
+        Self {
+            rate: self.rate.saturating_mul(factor),
+            burst: self.burst.saturating_mul(factor),
+        }
     }
 }
 
@@ -63,6 +74,7 @@ pub enum Frames {
 pub struct Limits {
     frames: Buckets<UserId>,
     refusals: Buckets<UserId>,
+    arrivals: Buckets<Network>,
     handshakes: Buckets<Network>,
     connections: Mutex<HashMap<Network, usize>>,
     connections_max: usize,
@@ -95,6 +107,7 @@ impl Limits {
         Self {
             frames: allowances.frames.buckets(),
             refusals: REFUSALS.buckets(),
+            arrivals: allowances.handshakes.times(ARRIVALS).buckets(),
             handshakes: allowances.handshakes.buckets(),
             connections: Mutex::default(),
             connections_max: allowances.connections,
@@ -110,6 +123,11 @@ impl Limits {
         } else {
             Frames::Flood
         }
+    }
+
+    /// A connection comes from this address, nobody knows yet what for. Returns whether to serve it.
+    pub fn arrival(&self, address: IpAddr) -> bool {
+        self.arrivals.check_key(&Network::from(address)).is_ok()
     }
 
     /// Somebody at this address asks for a WebSocket. Returns whether that is within the limits.
@@ -139,6 +157,7 @@ impl Limits {
     pub fn forget(&self) {
         self.frames.retain_recent();
         self.refusals.retain_recent();
+        self.arrivals.retain_recent();
         self.handshakes.retain_recent();
     }
 }
@@ -183,6 +202,16 @@ mod tests {
         assert!((200..205).contains(&count(Frames::Refused)));
         assert!(count(Frames::Flood) > 40);
         assert_eq!(limits.frame(&user("bob")), Frames::Taken);
+    }
+
+    #[test]
+    fn an_address_may_come_ten_times_as_often_as_it_may_shake_hands() {
+        let limits = limits();
+        let address = "192.0.2.1".parse().unwrap();
+        let came = (0..100).filter(|_| limits.arrival(address)).count();
+        // A slow machine may refill a bucket by a few meanwhile.
+        assert!((20..25).contains(&came), "{came}");
+        assert!(limits.arrival("192.0.2.2".parse().unwrap()));
     }
 
     #[test]

@@ -7,16 +7,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::demo;
-use crate::app::{Application, Node};
+use crate::app::{Application, Credentials, Node};
 use crate::auth::{self, Verifier};
 use crate::bus::nats::{self, NatsOptions};
-use crate::settings::{Secret, ServeSettings, TokenSettings};
+use crate::settings::{Secret, ServeSettings, TlsSettings, TokenSettings};
 use crate::store::{DatabaseUrl, Store, StoreOptions};
+use crate::tls::{Certificates, PairError};
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(settings: &ServeSettings) -> Result<(), String> {
-    let verifier = verifier(&settings.tokens)?;
-    if verifier.is_none() {
+    let credentials = Credentials {
+        verifier: verifier(&settings.tokens)?,
+        certificates: certificates(&settings.tls)?,
+    };
+    if credentials.verifier.is_none() {
         auth::check_open_listen(settings.listen, settings.allow_open).map_err(|e| e.to_string())?;
     }
     check_nodes(settings)?;
@@ -27,7 +31,7 @@ pub fn run(settings: &ServeSettings) -> Result<(), String> {
     if settings.demo {
         demo::fill(&store).map_err(|error| format!("--demo: {error}"))?;
     }
-    actix_web::rt::System::new().block_on(serve(settings, &store, verifier))
+    actix_web::rt::System::new().block_on(serve(settings, &store, credentials))
 }
 
 /// What tokens are held against, where the server is not open.
@@ -48,6 +52,19 @@ fn verifier(settings: &TokenSettings) -> Result<Option<Verifier>, String> {
         return Err("--jwt-audience is of no use without --jwt-secret or --jwt-public-key".into());
     }
     Ok(None)
+}
+
+/// What the server shows of itself, where connections are encrypted.
+fn certificates(settings: &TlsSettings) -> Result<Option<Arc<Certificates>>, String> {
+    let files = settings.tls_cert.clone().zip(settings.tls_key.clone());
+    let Some((certificate, key)) = files else {
+        return Ok(None);
+    };
+    let certificates = Certificates::load(certificate, key);
+    certificates.map(Some).map_err(|error| match error {
+        PairError::Certificate(..) => format!("--tls-cert: {error}"),
+        PairError::Key(..) | PairError::Mismatch { .. } => format!("--tls-key: {error}"),
+    })
 }
 
 /// Several nodes need a database that they share.
@@ -102,20 +119,24 @@ async fn join(settings: &ServeSettings, store: &Store) -> Result<Node, String> {
 async fn serve(
     settings: &ServeSettings,
     store: &Store,
-    verifier: Option<Verifier>,
+    credentials: Credentials,
 ) -> Result<(), String> {
     let listen = settings.listen;
     let failed = |error: std::io::Error| format!("cannot listen on {listen}: {error}");
     let node = join(settings, store).await?;
-    let is_open = verifier.is_none();
-    let app = Application::build(settings, store, node, verifier).map_err(failed)?;
+    let is_open = credentials.verifier.is_none();
+    let scheme = match credentials.certificates {
+        Some(_) => "https",
+        None => "http",
+    };
+    let app = Application::build(settings, store, node, credentials).map_err(failed)?;
     let address = app.address();
     let mut terminate = on(SignalKind::terminate())?;
     let mut interrupt = on(SignalKind::interrupt())?;
     if is_open {
         log::warn!("open mode: any client on {address} is believed to be whoever it says");
     }
-    announce(address);
+    announce(scheme, address);
     let (first, stop) = oneshot::channel();
     let (second, hurry) = oneshot::channel();
     actix_web::rt::spawn(async move {
@@ -142,9 +163,9 @@ fn on(kind: SignalKind) -> Result<Signal, String> {
 }
 
 /// One line for scripts that start a server on port 0 and wait until it is there.
-fn announce(address: std::net::SocketAddr) {
+fn announce(scheme: &str, address: std::net::SocketAddr) {
     let mut out = std::io::stdout();
     // Whoever closed our output does not want the line.
-    let _ = writeln!(out, "yanshu is listening on http://{address}");
+    let _ = writeln!(out, "yanshu is listening on {scheme}://{address}");
     let _ = out.flush();
 }

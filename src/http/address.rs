@@ -18,15 +18,17 @@ pub fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr
     Some(behind(peer, &values, trusted))
 }
 
+/// Whether a proxy at this address is believed when it says for whom it asks.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|network| network.contains(&address))
+}
+
 fn behind(peer: IpAddr, forwarded: &[&[u8]], trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| {
-        let address = address.to_canonical();
-        trusted.iter().any(|network| network.contains(&address))
-    };
     let mut address = peer;
     let said = forwarded.iter().rev();
     for text in said.flat_map(|value| value.rsplit(|byte| *byte == b',')) {
-        if !is_trusted(address) {
+        if !is_trusted(address, trusted) {
             break;
         }
         match parse(text) {

@@ -1,21 +1,27 @@
-//! HTTP: the WebSocket upgrade, the health check, the metrics and the provisioning API.
+//! HTTP, plain or over TLS: connections that come in, the WebSocket upgrade, the health check, the metrics and
+//! the provisioning API.
 
 mod address;
 pub mod api;
+mod connection;
+mod entrance;
 mod health;
 mod metrics;
+mod service;
 mod upgrade;
 
 use actix_web::web::{ServiceConfig, get};
 
 pub use api::Api;
+pub use entrance::Entrance;
 pub use health::Health;
 pub use metrics::Counters;
+pub use service::Service;
 pub use upgrade::Door;
 
 /// Adds the routes. The application data must hold a [`Door`], a [`Health`] and
 /// [`Counters`].
-pub fn routes(config: &mut ServiceConfig) {
+fn routes(config: &mut ServiceConfig) {
     config
         .route("/ws", get().to(upgrade::upgrade))
         .route("/health", get().to(health::health))

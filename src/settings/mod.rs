@@ -1,6 +1,7 @@
 //! Every setting: a flag, an environment variable and a line in `--help`.
 
 mod limits;
+mod tls;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use limits::{LimitSettings, Switch};
+pub use tls::TlsSettings;
 pub use tokens::{MintSettings, Secret, TokenSettings};
 
 use crate::store::{DatabaseUrl, RETAIN_MIN};
@@ -93,6 +95,9 @@ pub struct ServeSettings {
         value_name = "IP:PORT"
     )]
     pub listen: SocketAddr,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsSettings,
     /// Where the database is.
     #[command(flatten)]
     pub store: StoreSettings,
@@ -238,7 +243,7 @@ pub struct BusSettings {
 /// Whom to ask.
 #[derive(Debug, Clone, Args)]
 pub struct HealthSettings {
-    /// The server's address [default: the one it would listen on]
+    /// The server's address, http:// or https:// [default: the one it would listen on]
     #[arg(long, env = "YANSHU_HEALTH_URL", value_name = "URL")]
     pub url: Option<String>,
     /// Where the server listens, for when no URL is given
@@ -249,6 +254,9 @@ pub struct HealthSettings {
         value_name = "IP:PORT"
     )]
     pub listen: SocketAddr,
+    /// The certificate that the server has: without a URL, ask over TLS; with one, trust it beside the authorities of the system
+    #[arg(long, env = "YANSHU_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
 }
 
 /// What to import, and where.

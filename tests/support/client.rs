@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -13,14 +14,22 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use super::node::Node;
 use super::{Place, frames, within, within_time};
 
+use super::frames::text;
+pub use super::frames::{message_ids, split_ids};
+
 /// How long a client waits for a frame. Nodes find out every ten seconds what the bus has lost: a test does
 /// not wait so long unless it is about that, or it would not notice a loss.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// What a WebSocket goes over: TCP, or TLS.
+pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
 /// One connection, as one device of a user.
 pub struct Client {
     user: String,
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Wire>>,
     patience: Duration,
     /// Frames that came while an answer was waited for; they are next in line.
     set_aside: VecDeque<String>,
@@ -44,15 +53,24 @@ impl Client {
         node: &Node,
         headers: &[(&'static str, &str)],
     ) -> Result<(Client, Option<String>), Error> {
+        let stream = TcpStream::connect(("127.0.0.1", node.port()));
+        let stream = within("a TCP connection", stream).await?;
+        stream.set_nodelay(true)?;
+        Client::open_over(node, stream, headers).await
+    }
+
+    /// [`Client::open_with`], over a connection to the node that is there already.
+    pub async fn open_over(
+        node: &Node,
+        stream: impl Wire + 'static,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Client, Option<String>), Error> {
         let mut request = node.ws_url().into_client_request()?;
         for (name, value) in headers {
             request.headers_mut().append(*name, value.parse()?);
         }
-        let opening = async {
-            let stream = TcpStream::connect(("127.0.0.1", node.port())).await?;
-            stream.set_nodelay(true)?;
-            client_async(request, stream).await
-        };
+        let stream: Box<dyn Wire> = Box::new(stream);
+        let opening = client_async(request, stream);
         let (socket, response) = within("the WebSocket upgrade", opening).await?;
         let chosen = response.headers().get("Sec-WebSocket-Protocol");
         let chosen = chosen.map(|name| name.to_str().expect("it is ASCII").to_owned());
@@ -365,30 +383,6 @@ impl Client {
             None => panic!("waiting for {what}, the connection ended"),
         }
     }
-}
-
-/// The ten IDs of an action 2 answer.
-pub fn split_ids(answer: &Value) -> Vec<String> {
-    let ids: Vec<_> = text(&answer["chatMsg"]["message"])
-        .split(',')
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(ids.len(), 10, "ten IDs were asked for: {answer}");
-    ids
-}
-
-/// The `chatMsg.id` of each message of a history page.
-pub fn message_ids(page: &[Value]) -> Vec<String> {
-    page.iter()
-        .map(|message| text(&message["chatMsg"]["id"]))
-        .collect()
-}
-
-fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("expected a string, got {value}"))
-        .to_owned()
 }
 
 fn parse(text: &str) -> Value {

@@ -87,3 +87,28 @@ pub fn status_text(from: &str, to: &str, id: &str, status: u8) -> String {
         r#"{{"action":"4","fromId":"{from}","toId":"{to}","chatMsg":{{"id":"{id}","status":{status}}}}}"#
     )
 }
+
+/// The ten IDs of an action 2 answer.
+pub fn split_ids(answer: &Value) -> Vec<String> {
+    let ids: Vec<_> = text(&answer["chatMsg"]["message"])
+        .split(',')
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(ids.len(), 10, "ten IDs were asked for: {answer}");
+    ids
+}
+
+/// The `chatMsg.id` of each message of a history page.
+pub fn message_ids(page: &[Value]) -> Vec<String> {
+    page.iter()
+        .map(|message| text(&message["chatMsg"]["id"]))
+        .collect()
+}
+
+/// What must be a string.
+pub fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("expected a string, got {value}"))
+        .to_owned()
+}

@@ -18,6 +18,7 @@
 pub mod client;
 pub mod command;
 pub mod database;
+pub mod flood;
 pub mod frames;
 pub mod http;
 pub mod leash;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::client::Wire;
 use super::node::Node;
 use super::{Place, frames, within};
 
@@ -27,9 +28,9 @@ pub const PONG: u8 = 0xA;
 /// The mask of every masked frame: a fixed one will do, since nobody here needs protection.
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
-/// A TCP connection that has been upgraded by hand.
-pub struct RawClient {
-    stream: TcpStream,
+/// A connection that has been upgraded by hand: TCP, or TLS.
+pub struct RawClient<S = TcpStream> {
+    stream: S,
     /// What was read beyond the last frame.
     unread: Vec<u8>,
 }
@@ -74,6 +75,13 @@ impl RawClient {
         let stream = within("a TCP connection", socket.connect(address)).await;
         let stream = stream.expect("the server takes TCP connections");
         stream.set_nodelay(true).expect("nodelay can be set");
+        RawClient::over(stream, port).await
+    }
+}
+
+impl<S: Wire> RawClient<S> {
+    /// Upgrades a connection that is there already, to this port, and sends no frame.
+    pub async fn over(stream: S, port: u16) -> RawClient<S> {
         let mut client = RawClient {
             stream,
             unread: Vec::new(),
@@ -82,7 +90,8 @@ impl RawClient {
         client
     }
 
-    async fn connected_as(mut self, user: &str) -> RawClient {
+    /// Sends the connect frame and takes its answer.
+    pub async fn connected_as(mut self, user: &str) -> RawClient<S> {
         self.send_text(&frames::connect(user).to_string()).await;
         assert_eq!(self.next_text().await, frames::connected_text(user));
         self
@@ -112,8 +121,8 @@ impl RawClient {
         self.unread.drain(..end);
     }
 
-    /// The TCP stream, for what this client has no method for.
-    pub fn stream(&mut self) -> &mut TcpStream {
+    /// The stream below, for what this client has no method for.
+    pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
@@ -126,7 +135,11 @@ impl RawClient {
 
     /// [`RawClient::send_bytes`], for a server that may well hang up in the middle.
     pub async fn try_send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        within("the server to take the bytes", self.stream.write_all(bytes)).await
+        let sending = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        within("the server to take the bytes", sending).await
     }
 
     /// Sends a whole, masked text frame.

@@ -1,0 +1,104 @@
+//! HTTP/1.1 over connections that come in, from the first byte to the routes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::{GracefulShutdownSignal, ServerBuilder};
+use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
+use actix_web::web::Data;
+
+use super::connection::Connection;
+use super::entrance::Entrance;
+use super::{Api, Counters, Door, Health, api, routes};
+
+/// How long a closed connection may stay for the client to read the last frame and close in turn.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A connection, and its client's address.
+type Incoming = (Connection, Option<SocketAddr>);
+
+/// What serves HTTP.
+#[derive(Clone)]
+pub struct Service {
+    /// Where connections come in.
+    pub entrance: Entrance,
+    /// How long the head of a request may take.
+    pub patience: Duration,
+    /// What the upgrade needs.
+    pub door: Data<Door>,
+    /// What the health check needs.
+    pub health: Data<Health>,
+    /// What the metrics need.
+    pub counters: Data<Counters>,
+    /// What the provisioning API needs, where there is one.
+    pub api: Option<Api>,
+}
+
+impl Service {
+    /// Has a server serve this on a socket that listens.
+    ///
+    /// actix-web's own `HttpServer` does the same, but its TLS cannot be used here: it holds up all
+    /// handshakes of a worker while 256 stand still, and it says that bytes have gone which are still in
+    /// memory.
+    ///
+    /// # Errors
+    /// Where the socket cannot be used.
+    pub fn listen(
+        self,
+        server: ServerBuilder,
+        listener: std::net::TcpListener,
+    ) -> io::Result<ServerBuilder> {
+        let stopping = server.graceful_shutdown_signal();
+        server.listen("yanshu", listener, move || {
+            let entrance = Arc::new(self.entrance.clone());
+            let enter = fn_service(move |stream| {
+                let entrance = Arc::clone(&entrance);
+                async move { entrance.enter(stream).await.map_err(DispatchError::Io) }
+            });
+            enter.and_then(self.http(stopping.clone()))
+        })
+    }
+
+    fn http(
+        &self,
+        stopping: GracefulShutdownSignal,
+    ) -> impl ServiceFactory<
+        Incoming,
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    > + use<> {
+        let app = App::new()
+            .app_data(self.door.clone())
+            .app_data(self.health.clone())
+            .app_data(self.counters.clone())
+            .configure(routes)
+            .configure(|config| {
+                if let Some(api) = self.api.clone() {
+                    api::routes(config, api);
+                }
+            });
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(|connection: &Connection, data| {
+                if let Some(link) = connection.link() {
+                    data.insert(Arc::clone(link));
+                }
+            })
+            // A session is polled only when all it wrote before has gone: see `actors::ws`.
+            .h1_write_buffer_size(1)
+            .client_request_timeout(self.patience)
+            .client_disconnect_timeout(LINGER)
+            .h1(map_config(app, |()| AppConfig::default()))
+    }
+}
