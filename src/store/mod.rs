@@ -257,7 +257,7 @@ impl Store {
     }
 }
 
-/// What is changed from outside, one thing at a time: see [`provision`].
+/// What is changed from outside, one thing at a time (`provision`).
 ///
 /// All of it fails with the database, and changes nothing then, or, where that failed at the commit itself,
 /// what was asked: each can be asked again.

@@ -36,10 +36,7 @@ async fn it_is_stored_acknowledged_and_delivered_as_if_they_had_sent_it() {
     elsewhere.expect_status("ann", "system", &id, 2).await;
     for client in [&mut ann, &mut elsewhere, &mut system] {
         client.assert_silent().await;
-        assert_eq!(
-            message_ids(&client.history(None, None, None).await),
-            [id.clone()]
-        );
+        assert_eq!(message_ids(&client.history(None, None, None).await), [&*id]);
     }
 }
 

@@ -57,7 +57,7 @@ impl Inquiries {
     }
 
     /// The numbers of those about this user that are still to be asked.
-    fn to_ask(&mut self, user: &UserId) -> Vec<u64> {
+    fn unasked(&mut self, user: &UserId) -> Vec<u64> {
         let open = self.0.iter_mut();
         let open = open.filter(|(_, inquiry)| inquiry.user == *user && !inquiry.asked);
         open.map(|(number, inquiry)| {
@@ -138,7 +138,7 @@ impl ChatServer {
 
     /// This node hears what others say of a user: now they can be asked.
     pub(super) fn inquire(&mut self, user: &UserId, ctx: &mut Context<Self>) {
-        for number in self.inquiries.to_ask(user) {
+        for number in self.inquiries.unasked(user) {
             self.bus.note(user, &Note::WhoIsThere(number));
             ctx.run_later(PATIENCE, move |this, _| this.end_inquiry(number));
         }

@@ -2,7 +2,7 @@
 //! server and shows its `--admin-token`.
 //!
 //! Every handler is: look at the request, ask the store or the ChatServer, answer. What goes wrong is a
-//! [`problem::Problem`]. So many requests are in hand at once; one more is told to come again.
+//! `Problem` (RFC 9457). So many requests are in hand at once; one more is told to come again.
 
 mod admission;
 mod blocks;
