@@ -1,5 +1,7 @@
 //! The commands of the binary, a file for each.
 
+mod admin;
+mod ask;
 mod demo;
 mod health;
 mod import;
@@ -7,7 +9,7 @@ mod migrate_data;
 mod serve;
 mod token;
 
-use crate::settings::{Cli, Command, ContactsCommand, UsersCommand};
+use crate::settings::{Cli, Command};
 
 /// Carries out what the command line asks for.
 ///
@@ -18,8 +20,11 @@ pub fn run(cli: Cli) -> Result<(), String> {
         Command::Serve(settings) => serve::run(&settings),
         Command::Health(settings) => health::run(&settings),
         Command::Token(settings) => token::run(&settings),
-        Command::Users(UsersCommand::Import(settings)) => import::users(&settings),
-        Command::Contacts(ContactsCommand::Import(settings)) => import::contacts(&settings),
+        Command::Users(command) => admin::users(&command),
+        Command::Contacts(command) => admin::contacts(&command),
+        Command::Blocks(command) => admin::blocks(&command),
+        Command::Sessions(command) => admin::sessions(&command),
+        Command::Messages(command) => admin::messages(&command),
         Command::MigrateData(settings) => migrate_data::run(&settings),
     }
 }

@@ -1,5 +1,6 @@
 //! Every setting: a flag, an environment variable and a line in `--help`.
 
+mod admin;
 mod limits;
 mod tls;
 mod tokens;
@@ -11,6 +12,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use admin::{
+    AdminSettings, BlocksCommand, CloseSessions, ContactsCommand, HealthSettings, MessagesCommand,
+    OfPair, OfUser, PutContact, PutUser, SendMessage, ServerSettings, SessionsCommand,
+    UsersCommand,
+};
 pub use limits::{LimitSettings, Switch};
 pub use tls::TlsSettings;
 pub use tokens::{MintSettings, Secret, TokenSettings};
@@ -45,26 +51,21 @@ pub enum Command {
     /// Contacts
     #[command(subcommand)]
     Contacts(ContactsCommand),
+    /// Whose messages a user does not get
+    #[command(subcommand)]
+    Blocks(BlocksCommand),
+    /// Devices that are connected
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Messages that are sent for a user
+    #[command(subcommand)]
+    Messages(MessagesCommand),
     /// Copy all data of a SQLite database into an empty PostgreSQL one, and compare the two
     ///
     /// No server may run on either. The SQLite database stays as it is. Until everything has
     /// arrived and is found to be the same, no server starts on the PostgreSQL one. It can be killed
     /// at any moment: the same command again goes on where it stopped.
     MigrateData(MigrateDataSettings),
-}
-
-/// What can be done with users.
-#[derive(Debug, Subcommand)]
-pub enum UsersCommand {
-    /// Create or rename users from a CSV file with the columns id,name: all rows or none
-    Import(ImportSettings),
-}
-
-/// What can be done with contacts.
-#[derive(Debug, Subcommand)]
-pub enum ContactsCommand {
-    /// Add or rename contacts from a CSV file with the columns owner,contact,name: all rows or none
-    Import(ImportSettings),
 }
 
 /// Where the database is.
@@ -238,25 +239,6 @@ pub struct BusSettings {
         value_name = "N"
     )]
     pub bus_buffer: NonZeroUsize,
-}
-
-/// Whom to ask.
-#[derive(Debug, Clone, Args)]
-pub struct HealthSettings {
-    /// The server's address, http:// or https:// [default: the one it would listen on]
-    #[arg(long, env = "YANSHU_HEALTH_URL", value_name = "URL")]
-    pub url: Option<String>,
-    /// Where the server listens, for when no URL is given
-    #[arg(
-        long,
-        env = "YANSHU_LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_name = "IP:PORT"
-    )]
-    pub listen: SocketAddr,
-    /// The certificate that the server has: without a URL, ask over TLS; with one, trust it beside the authorities of the system
-    #[arg(long, env = "YANSHU_TLS_CERT", value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
 }
 
 /// What to import, and where.

@@ -87,7 +87,7 @@ pub struct MintSettings {
     pub jwt_audience: Option<String>,
 }
 
-fn user_id(text: &str) -> Result<UserId, String> {
+pub(super) fn user_id(text: &str) -> Result<UserId, String> {
     UserId::parse(text).map_err(|error| error.to_string())
 }
 

@@ -9,6 +9,7 @@ mod support;
 mod admin;
 mod admission;
 mod blocks;
+mod commands;
 mod contacts;
 mod described;
 mod imports;
