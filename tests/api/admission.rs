@@ -60,6 +60,25 @@ async fn only_who_shows_the_token_is_let_in_and_the_log_does_not_tell_it() {
 }
 
 #[tokio::test]
+async fn a_user_who_is_called_like_the_description_is_not_described_to_everybody() {
+    let server = server();
+    let admin = Admin::of(&server);
+    admin.create(&["openapi.json", "ann"]).await;
+    for (method, path) in [
+        ("GET", "/users/openapi.json"),
+        ("DELETE", "/users/openapi.json"),
+        ("PUT", "/users/ann/blocks/openapi.json"),
+        ("GET", "//openapi.json"),
+        ("GET", "/x/openapi.json"),
+    ] {
+        let answer = raw(admin.port(), (method, path), &[], &Value::Null).await;
+        answer.assert_is(401, "unauthorized");
+    }
+    admin.get("/users/openapi.json").await.assert_status(200);
+    assert!(admin.get("/users/ann/blocks").await.items().is_empty());
+}
+
+#[tokio::test]
 async fn a_token_of_a_user_is_not_one_of_whoever_runs_the_server() {
     let secret = "a-secret-of-thirty-two-characters";
     let server = server_with(&[&format!("--jwt-secret={secret}")]);

@@ -10,8 +10,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::{UserIdParam, blocks, contacts, imports, messages, problem, sessions, users};
 
-/// Where it is, below `/api/v1`.
+/// Where it is, below `/api/v1`, and from the root.
 pub const PATH: &str = "/openapi.json";
+pub const WHOLE_PATH: &str = "/api/v1/openapi.json";
 
 /// See the module.
 #[derive(OpenApi)]
