@@ -13,7 +13,9 @@ use crate::protocol::render::{self, MessageView};
 use crate::protocol::{
     Delivery, ErrorCode, HistoryQuery, MAX_PAGE_BYTES, MessageId, Refusal, UserId,
 };
-use crate::store::{Event, Fetch, Outcome, PageQuery, Store, StoreError, StoredMessage, Write};
+use crate::store::{
+    Event, Fetch, Head, Outcome, PageQuery, Store, StoreError, StoredMessage, Write,
+};
 
 /// A part of a backlog ends at so many bytes of frames, or with its first message.
 const PART_BYTES: usize = 128 * 1024;
@@ -252,15 +254,15 @@ impl DbExecutor {
     }
 }
 
-/// To a reading lane: the last numbers of these users' timelines.
+/// To a reading lane: the ends of these users' timelines.
 pub struct FetchHeads(pub Vec<UserId>);
 
 impl Message for FetchHeads {
-    type Result = Result<Vec<(UserId, i64)>, StoreError>;
+    type Result = Result<Vec<(UserId, Head)>, StoreError>;
 }
 
 impl Handler<FetchHeads> for DbExecutor {
-    type Result = Result<Vec<(UserId, i64)>, StoreError>;
+    type Result = Result<Vec<(UserId, Head)>, StoreError>;
 
     fn handle(&mut self, FetchHeads(users): FetchHeads, _: &mut Self::Context) -> Self::Result {
         caught(|| self.store.heads(&users))

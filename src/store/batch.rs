@@ -128,6 +128,8 @@ pub struct Connected {
     pub unread: bool,
     /// Whether there are receipts above `told`.
     pub untold: bool,
+    /// Whose the ID is: another number when it was deleted meanwhile. See [`super::Head`].
+    pub tenure: i64,
 }
 
 /// Why a write was refused.

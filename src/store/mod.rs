@@ -47,6 +47,7 @@ pub use provision::{ContactEntry, Listed, Profile, Put, Removed};
 pub use retention::{RETAIN_MIN, Sweep, Swept};
 pub use timeline::{Entry, Event, Fetch, Fetched};
 pub use url::{DatabaseUrl, UrlError};
+pub use users::Head;
 
 /// Why the store did not do what it was asked. The outcome of a failed write is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -206,11 +207,11 @@ impl Store {
         &self.deployment.cluster
     }
 
-    /// The last numbers of the timelines of those of these users who exist.
+    /// The ends of the timelines of those of these users who have one.
     ///
     /// # Errors
     /// Where the database fails.
-    pub fn heads(&self, users: &[UserId]) -> Result<Vec<(UserId, i64)>, StoreError> {
+    pub fn heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Head)>, StoreError> {
         let logins: Vec<&str> = users.iter().map(UserId::as_str).collect();
         let heads = self
             .read(|link| Ok(users::heads(link, &logins)?))?

@@ -206,11 +206,22 @@ pub fn head(link: &mut Link<'_>, login: &str) -> QueryResult<(i64, i64)> {
         .get_result(connection))
 }
 
-/// The last numbers of the timelines of those of these users who exist.
-pub fn heads(link: &mut Link<'_>, logins: &[&str]) -> QueryResult<Vec<(String, i64)>> {
+/// Where a user's timeline ends, and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct Head {
+    /// The last number.
+    pub timeline: i64,
+    /// A number of whoever has the ID: it grows whenever a user is deleted.
+    #[diesel(column_name = voided)]
+    pub tenure: i64,
+}
+
+/// The ends of the timelines of those of these users who have one.
+pub fn heads(link: &mut Link<'_>, logins: &[&str]) -> QueryResult<Vec<(String, Head)>> {
     on!(link, connection => users::table
         .filter(users::login.eq_any(logins))
-        .select((users::login, users::timeline))
+        .select((users::login, Head::as_select()))
         .load(connection))
 }
 

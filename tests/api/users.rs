@@ -1,10 +1,15 @@
 //! Users: who there is, what they are called, and their end.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use super::admin::{Admin, server, server_with};
+use super::admin::{Admin, TOKEN, server, server_with};
 use super::support::client::message_ids;
-use super::support::{Client, frames};
+use super::support::{Client, Mode, Postgres, Server, frames, only_on};
+
+/// Nodes find out every ten seconds what no bus has told them.
+const BY_COMPARISON: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn users_are_created_renamed_read_and_listed_by_id_a_part_at_a_time() {
@@ -155,6 +160,25 @@ async fn a_deleted_user_loses_what_is_theirs_and_what_they_wrote_stays_with_othe
         other.contacts().await,
         [("ann".to_owned(), "ann".to_owned())]
     );
+}
+
+#[tokio::test]
+async fn deleting_ends_sessions_where_no_bus_tells_of_it() {
+    if !only_on(&[Mode::Cluster], "it takes two nodes") {
+        return;
+    }
+    let lent = Postgres::shared().lend_database();
+    let token = format!("--admin-token={TOKEN}");
+    let flags: &[&str] = &[&token];
+    let server = Server::on(lent.database(), &[flags, flags]);
+    let mut ann = Client::connect(server.node(1), "ann").await;
+    ann.set_patience(BY_COMPARISON);
+    let admin = Admin::at(server.node(0));
+    admin.delete("/users/ann").await.assert_status(204);
+    // Somebody else has the ID at once, and is not concerned.
+    let mut other = Client::connect(server.node(0), "ann").await;
+    assert_eq!(ann.expect_close().await, 4401);
+    other.assert_silent().await;
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ impl ChatServer {
                     unread: connected.unread,
                     untold: connected.untold,
                 };
-                self.connected(connection, start);
+                self.connected(connection, start, connected.tenure);
             }
             (Job::Lease { count }, Outcome::Leased(first)) => {
                 self.ids.leased(first, count);

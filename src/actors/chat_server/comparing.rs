@@ -14,7 +14,7 @@ use super::ChatServer;
 use crate::actors::db_executor::FetchHeads;
 use crate::chat::IdAllocator;
 use crate::protocol::{CloseCode, UserId};
-use crate::store::StoreError;
+use crate::store::{Head, StoreError};
 
 /// How often, where other nodes share the store (design, section 5).
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -78,6 +78,7 @@ impl ChatServer {
             move |result, this, ctx| match result.unwrap_or(Err(StoreError::Gone)) {
                 Ok(heads) => {
                     this.start_anew(&known, &heads);
+                    this.close_those_of_deleted(&heads);
                     ctx.run_later(GRACE, |this, ctx| this.compared(heads, ctx));
                     this.compare_next(ctx);
                 }
@@ -93,8 +94,9 @@ impl ChatServer {
     /// A database that was restored, or that failed over to a standby without its last commits, knows
     /// less than was told. Devices there would wait for numbers that come a second time: they are sent
     /// away, and start anew where the store is now.
-    fn start_anew(&mut self, known: &HashMap<UserId, i64>, heads: &[(UserId, i64)]) {
-        let heads: HashMap<&UserId, i64> = heads.iter().map(|(user, head)| (user, *head)).collect();
+    fn start_anew(&mut self, known: &HashMap<UserId, i64>, heads: &[(UserId, Head)]) {
+        let heads = heads.iter().map(|(user, head)| (user, head.timeline));
+        let heads: HashMap<&UserId, i64> = heads.collect();
         let back = known
             .iter()
             .filter(|(user, newest)| heads.get(user).copied().unwrap_or(0) < **newest);
@@ -117,9 +119,22 @@ impl ChatServer {
         self.outside.forget_ids();
     }
 
-    fn compared(&mut self, heads: Vec<(UserId, i64)>, ctx: &mut Context<Self>) {
+    /// A device of a user who was deleted speaks for nobody, or else for whoever has the ID now. That it is to
+    /// be closed was told over the bus, which may have lost it.
+    fn close_those_of_deleted(&mut self, heads: &[(UserId, Head)]) {
         for (user, head) in heads {
-            self.know_of(&user, head);
+            for connection in self.routes.of(user).to_vec() {
+                let device = self.devices.get(&connection);
+                if device.is_some_and(|device| device.tenure < head.tenure) {
+                    self.kick(connection, CloseCode::Unauthorized);
+                }
+            }
+        }
+    }
+
+    fn compared(&mut self, heads: Vec<(UserId, Head)>, ctx: &mut Context<Self>) {
+        for (user, head) in heads {
+            self.know_of(&user, head.timeline);
         }
         self.flush(ctx);
     }

@@ -37,11 +37,12 @@ impl ChatServer {
     }
 
     /// A connecting device is a device of its user from now on.
-    pub(super) fn connected(&mut self, connection: ConnectionId, start: Start) {
+    pub(super) fn connected(&mut self, connection: ConnectionId, start: Start, tenure: i64) {
         let Some(device) = self.devices.get_mut(&connection) else {
             return; // gone meanwhile
         };
         device.cursor = Some(Cursor::new(start));
+        device.tenure = tenure;
         let user = device.user.clone();
         // What was committed after the store was asked may have been announced before it answered.
         self.presence.announce(&user, start.head);

@@ -22,6 +22,8 @@ pub struct Device {
     /// Since when it is here, in Unix seconds, and from where.
     pub since: i64,
     pub address: Option<IpAddr>,
+    /// Whose the user's ID was when it connected: see [`Head`](crate::store::Head).
+    pub tenure: i64,
     flow: Arc<Flow>,
     /// `None` until the store has said where it starts.
     pub cursor: Option<Cursor>,
@@ -48,6 +50,7 @@ impl Device {
             session,
             since: unix_now(),
             address,
+            tenure: 0,
             flow,
             cursor: None,
             lane: 0,

@@ -98,7 +98,7 @@ pub fn delete_user(link: &mut Link<'_>, user: &UserId) -> Result<Removed, StoreE
                 users::contacts.eq(0),
                 users::told.eq(users::timeline),
                 users::hidden.eq(users::timeline),
-                users::voided.eq(now().max(state.voided)),
+                users::voided.eq(now().max(state.voided + 1)),
                 users::deleted.eq(true),
                 users::revision.eq(users::revision + 1),
             ))

@@ -106,6 +106,7 @@ impl<'a> Deciding<'a, '_> {
     fn connect(&mut self, user: &UserId) -> Outcome {
         self.facts.working.ensure(user);
         let state = self.facts.working.find(user);
+        let state = state.copied();
         let (head, told) = state.map_or((0, 0), |s| (s.timeline, s.told));
         let Backlog { unread, untold } = self.facts.backlogs.get(user).copied().unwrap_or_default();
         if !untold && head - told > RECEIPTS_LOOKED_AT {
@@ -118,6 +119,7 @@ impl<'a> Deciding<'a, '_> {
             told,
             unread,
             untold,
+            tenure: state.map_or(0, |s| s.voided),
         })
     }
 

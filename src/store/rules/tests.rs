@@ -46,6 +46,7 @@ fn who_connects_behind_their_first_message_in_one_batch_is_told_that_it_is_unrea
         told: 0,
         unread: true,
         untold: false,
+        tenure: 0,
     });
     assert_eq!(decided.outcomes[1], expected);
 }
@@ -59,6 +60,7 @@ fn who_connects_before_their_first_message_in_one_batch_follows_it() {
         told: 0,
         unread: false,
         untold: false,
+        tenure: 0,
     });
     assert_eq!(decided.outcomes[0], expected);
     let stored = Outcome::Stored {
