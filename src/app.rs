@@ -196,6 +196,7 @@ impl Application {
             proxies: settings.limits.trusted_proxy.clone(),
             metrics: metrics.clone(),
             room: Arc::new(Semaphore::new(http::api::AT_ONCE)),
+            work: Arc::new(Semaphore::new(http::api::AT_ONCE)),
         });
         if let Some(retain) = settings.retain {
             let lane = DbExecutor::start_lane(store, 1);

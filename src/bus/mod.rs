@@ -22,7 +22,7 @@ mod note;
 mod queue;
 
 pub use events::Events;
-pub use note::{DeviceHere, Note};
+pub use note::{DeviceHere, Note, Which};
 
 use std::pin::Pin;
 

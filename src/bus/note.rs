@@ -13,13 +13,19 @@ pub enum Note {
     WhoIsThere(u64),
     /// The devices of a node, and the number of the question.
     Here(u64, Vec<DeviceHere>),
-    /// This device, or all of them where it is none, is to be closed with this code.
-    Close {
-        /// Which connection.
-        connection: Option<i64>,
-        /// The close code.
-        code: u16,
-    },
+    /// These devices are to be closed with this code.
+    Close(Which, u16),
+}
+
+/// Which devices of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// The one with this connection.
+    One(i64),
+    /// Those that connected before the user's ID was of this tenure: of a user who was deleted.
+    Before(i64),
 }
 
 /// A device that is connected to a node.

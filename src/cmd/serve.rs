@@ -81,8 +81,8 @@ fn check_nodes(settings: &ServeSettings) -> Result<(), String> {
 fn open(settings: &ServeSettings) -> Result<Store, String> {
     let options = StoreOptions {
         url: settings.store.database_url.clone(),
-        // One more for whoever runs the server, who must not wait for a lane.
-        writers: u32::try_from(settings.writers() + 1).unwrap_or(u32::MAX),
+        // And for whoever runs the server, and for the sweeper, none of whom must wait for another.
+        writers: u32::try_from(settings.writers() + 2).unwrap_or(u32::MAX),
         readers: u32::try_from(settings.readers()).unwrap_or(u32::MAX),
         timeout: settings.store.store_timeout,
         strangers: settings.tokens.is_open(),

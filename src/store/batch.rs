@@ -152,7 +152,7 @@ pub enum Refused {
 }
 
 /// Why a transaction did not return.
-enum Stopped {
+pub enum Stopped {
     /// Another transaction created a user that this one was about to create: nothing was written.
     Overtaken,
     /// The database failed.

@@ -4,15 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::result::QueryResult;
 
-use super::batch::Write;
+use super::batch::{NewMessage, Stopped, Write};
 use super::bulk::{Backlog, Claim};
 use super::connection::Link;
 use super::rules::{self, Facts, Questions};
-use super::users::{UserState, Working};
+use super::users::{self, UserState, Working};
 use crate::protocol::UserId;
 
 /// Locks the users and reads what the rules have to know.
-pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> QueryResult<Facts> {
+///
+/// [`Stopped::Overtaken`] where a user was created while the locks were waited for.
+pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> Result<Facts, Stopped> {
     let mut questions = rules::questions(batch);
     let mut facts = Facts::default();
     if !questions.users.is_empty() {
@@ -42,6 +44,9 @@ pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> QueryResult<Facts> {
             .collect();
     }
     if !facts.stored.is_empty() {
+        if has_appeared(link, batch, &facts)? {
+            return Err(Stopped::Overtaken);
+        }
         facts.same = same_content(link, batch, &facts)?;
     }
     if !questions.connecting.is_empty() {
@@ -81,6 +86,27 @@ fn backlogs(
     Ok(users.zip(backlogs).collect())
 }
 
+/// Whether a message that was sent before is for somebody who has a row by now and had none when the users
+/// were locked: a statement sees what was committed before it began to wait.
+fn has_appeared(link: &mut Link<'_>, batch: &[Write], facts: &Facts) -> QueryResult<bool> {
+    let recipients = batch.iter().filter_map(|write| {
+        let (message, id) = sent_before(write, facts)?;
+        let is_stored = facts.stored.contains_key(&id);
+        (is_stored && facts.working.row_id(&message.to).is_none()).then_some(message.to.as_str())
+    });
+    let unknown: Vec<&str> = recipients.collect();
+    Ok(!unknown.is_empty() && !users::heads(link, &unknown)?.is_empty())
+}
+
+/// What is sent, and the ID under which it may have been sent before.
+fn sent_before<'a>(write: &'a Write, facts: &Facts) -> Option<(&'a NewMessage, i64)> {
+    match write {
+        Write::Message(message) => Some((message, message.id.number())),
+        Write::Keyed(message, key) => Some((message, facts.sent_as(&message.from, key)?)),
+        _ => None,
+    }
+}
+
 /// The positions in the batch of messages that are stored already, with the same kind and text.
 fn same_content(
     link: &mut Link<'_>,
@@ -90,17 +116,15 @@ fn same_content(
     let mut claims = Vec::new();
     let mut places = Vec::new();
     for (place, write) in batch.iter().enumerate() {
-        let (message, id) = match write {
-            Write::Message(message) => (message, Some(message.id.number())),
-            Write::Keyed(message, key) => (message, facts.sent_as(&message.from, key)),
-            _ => continue,
+        let Some((message, id)) = sent_before(write, facts) else {
+            continue;
         };
         // Somebody else's is refused anyhow, and must not take longer than one that is not there.
         let is_theirs = |id: &i64| {
             let found = facts.stored.get(id);
             found.is_some_and(|found| Some(found.sender) == facts.working.row_id(&message.from))
         };
-        if let Some(id) = id.filter(is_theirs) {
+        if is_theirs(&id) {
             claims.push(Claim {
                 message: id,
                 kind: message.kind.number(),

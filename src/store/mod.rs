@@ -288,8 +288,9 @@ impl Store {
     }
 
     /// Ends a user: their contacts, blocks, grants and name go. What they wrote stays with those they wrote
-    /// to, and whoever has the ID next sees nothing of it.
-    pub fn delete_user(&self, user: &UserId) -> Result<Removed, StoreError> {
+    /// to, and whoever has the ID next sees nothing of it. Returns the [`Head::tenure`] of whoever has it next;
+    /// `None`: there was no such user.
+    pub fn delete_user(&self, user: &UserId) -> Result<Option<i64>, StoreError> {
         self.provide(|link| provision::delete_user(link, user))
     }
 

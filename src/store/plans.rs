@@ -148,7 +148,7 @@ fn provisioning(connection: &mut SqliteConnection) {
     provision::remove_contact(link, &a, &b).unwrap();
     provision::delete_user(link, &b).unwrap();
     write_over(link, &[Write::Connect(b)]);
-    link.bulk().remove_receipts(&[(1, 1)]).unwrap();
+    link.bulk().remove_receipts(&[(1, 2)], 10).unwrap();
     let sweep = Sweep::new(Duration::ZERO);
     retention::step(link, sweep).unwrap();
 }

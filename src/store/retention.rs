@@ -25,6 +25,8 @@ pub const RETAIN_MIN: Duration = Duration::from_secs(31 * 24 * 3600);
 const IDS_AT_ONCE: i64 = 10_000;
 /// So many messages are removed by a step.
 const ROWS_AT_ONCE: i64 = 200;
+/// So many receipts of each of their users. What is left goes with later ones.
+const RECEIPTS_AT_ONCE: i64 = 1_000;
 
 /// Where a sweep is, and what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +126,8 @@ fn old_messages(link: &mut Link<'_>, sweep: Sweep, first: i64, upto: i64) -> Que
         .load(connection))
 }
 
-/// Removes these, and of each of their users the receipts that came before: those are for messages that are
-/// older still, and read.
+/// Removes these, and of each of their users receipts that came before: those are for messages that are older
+/// still, and read.
 fn remove_messages(link: &mut Link<'_>, old: &[Old]) -> QueryResult<()> {
     if old.is_empty() {
         return Ok(());
@@ -143,7 +145,7 @@ fn remove_messages(link: &mut Link<'_>, old: &[Old]) -> QueryResult<()> {
     // In one order for all nodes.
     let mut upto: Vec<(i64, i64)> = upto.into_iter().collect();
     upto.sort_unstable();
-    link.bulk().remove_receipts(&upto)
+    link.bulk().remove_receipts(&upto, RECEIPTS_AT_ONCE)
 }
 
 /// Removes the grants of these IDs that have lapsed, and what was sent under keys so long ago.

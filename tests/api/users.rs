@@ -173,10 +173,33 @@ async fn deleting_ends_sessions_where_no_bus_tells_of_it() {
     let server = Server::on(lent.database(), &[flags, flags]);
     let mut ann = Client::connect(server.node(1), "ann").await;
     ann.set_patience(BY_COMPARISON);
+    // So that the node remembers her.
+    ann.ids().await;
     let admin = Admin::at(server.node(0));
     admin.delete("/users/ann").await.assert_status(204);
+    // IDs that she got now would be those of whoever has hers next.
+    ann.send(frames::get_ids("ann")).await;
+    ann.expect_error("unknown_user").await;
     // Somebody else has the ID at once, and is not concerned.
     let mut other = Client::connect(server.node(0), "ann").await;
+    assert_eq!(ann.expect_close().await, 4401);
+    other.assert_silent().await;
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_was_lost_still_ends_sessions_when_it_is_asked_for_again() {
+    let server = server();
+    let mut ann = Client::connect(&server, "ann").await;
+    server.database().execute(
+        "UPDATE users SET deleted = TRUE, hidden = timeline, voided = 1, revision = revision + 1",
+    );
+    let admin = Admin::of(&server);
+    admin
+        .delete("/users/ann")
+        .await
+        .assert_is(404, "unknown_user");
+    // Somebody who has the ID by then is not concerned.
+    let mut other = Client::connect(server.node(1), "ann").await;
     assert_eq!(ann.expect_close().await, 4401);
     other.assert_silent().await;
 }

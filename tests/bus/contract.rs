@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use yanshu::bus::{Event, Note};
+use yanshu::bus::{Event, Note, Which};
 
 use super::node::{Ground, at_once, letter, user, within};
 
@@ -24,10 +24,7 @@ pub async fn a_note_reaches_the_other_nodes_only_and_in_its_place(ground: Ground
     let (mut here, mut there) = (ground.join().await, ground.join().await);
     here.subscribe("ann").await;
     there.subscribe("ann").await;
-    let note = Note::Close {
-        connection: Some(7),
-        code: 4401,
-    };
+    let note = Note::Close(Which::Before(7), 4401);
     here.publish("ann", 1);
     here.bus.note(&user("ann"), &note);
     here.publish("ann", 2);

@@ -259,3 +259,27 @@ async fn an_id_in_two_frames_sent_in_one_go_belongs_to_the_first() {
         .await;
     reader.assert_timeline_silent().await;
 }
+
+#[tokio::test]
+async fn the_same_frame_on_two_devices_at_once_to_somebody_new_is_one_message() {
+    let server = Server::start();
+    let mut phone = Client::connect(server.node(0), "HK0001").await;
+    let mut tablet = Client::connect(server.node(1), "HK0001").await;
+    for round in 0..30 {
+        let (id, to) = (phone.id().await, format!("new-{round}"));
+        let frame = frames::message("HK0001", &to, &id, "once");
+        tokio::join!(phone.send(frame.clone()), tablet.send(frame));
+        // One stores it and the other one resends it; whichever is which, both are told that it is stored.
+        for device in [&mut phone, &mut tablet] {
+            let stored = frames::status_text(&to, "HK0001", &id, 1);
+            let mut text = device.next_text().await;
+            while text != stored {
+                assert!(!text.contains("error"), "round {round}: {text}");
+                text = device.next_text().await;
+            }
+        }
+        let mut recipient = Client::connect(&server, &to).await;
+        recipient.expect_message("HK0001", &to, &id, "once").await;
+        recipient.assert_silent().await;
+    }
+}

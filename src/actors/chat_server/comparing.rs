@@ -12,6 +12,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::ChatServer;
 use crate::actors::db_executor::FetchHeads;
+use crate::bus::Which;
 use crate::chat::IdAllocator;
 use crate::protocol::{CloseCode, UserId};
 use crate::store::{Head, StoreError};
@@ -123,12 +124,8 @@ impl ChatServer {
     /// be closed was told over the bus, which may have lost it.
     fn close_those_of_deleted(&mut self, heads: &[(UserId, Head)]) {
         for (user, head) in heads {
-            for connection in self.routes.of(user).to_vec() {
-                let device = self.devices.get(&connection);
-                if device.is_some_and(|device| device.tenure < head.tenure) {
-                    self.kick(connection, CloseCode::Unauthorized);
-                }
-            }
+            let which = Which::Before(head.tenure);
+            self.close_here(user, which, CloseCode::Unauthorized);
         }
     }
 

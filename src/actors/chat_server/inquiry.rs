@@ -13,8 +13,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::ChatServer;
-use crate::bus::{DeviceHere, Note};
-use crate::chat::ConnectionId;
+use crate::bus::{DeviceHere, Note, Which};
 use crate::protocol::{CloseCode, UserId};
 
 /// How long other nodes have to answer.
@@ -27,14 +26,19 @@ const LISTENS: Duration = Duration::from_millis(1_500);
 #[rtype(result = "Vec<DeviceHere>")]
 pub struct WhoIsThere(pub UserId);
 
-/// Close this device of a user, or all of them, on whatever node.
+/// Something may have been missed: compare all timelines with the store.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Doubt;
+
+/// Close these devices of a user, on whatever node.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct CloseDevices {
     /// Whose.
     pub user: UserId,
-    /// Which connection; `None`: all.
-    pub connection: Option<ConnectionId>,
+    /// Which.
+    pub which: Which,
     /// With which code.
     pub code: CloseCode,
 }
@@ -100,17 +104,21 @@ impl Handler<CloseDevices> for ChatServer {
     type Result = ();
 
     fn handle(&mut self, close: CloseDevices, _: &mut Self::Context) {
-        let CloseDevices {
-            user,
-            connection,
-            code,
-        } = close;
-        self.close_here(&user, connection, code);
-        let note = Note::Close {
-            connection,
-            code: code.number(),
-        };
-        self.bus.note(&user, &note);
+        let CloseDevices { user, which, code } = close;
+        self.close_here(&user, which, code);
+        self.bus.note(&user, &Note::Close(which, code.number()));
+        if matches!(which, Which::Before(_)) {
+            // A device that is just connecting is none of the user's yet.
+            self.comparing.doubt();
+        }
+    }
+}
+
+impl Handler<Doubt> for ChatServer {
+    type Result = ();
+
+    fn handle(&mut self, _: Doubt, _: &mut Self::Context) {
+        self.comparing.doubt();
     }
 }
 
@@ -128,10 +136,18 @@ impl ChatServer {
         devices.collect()
     }
 
-    fn close_here(&mut self, user: &UserId, connection: Option<ConnectionId>, code: CloseCode) {
-        for device in self.routes.of(user).to_vec() {
-            if connection.is_none_or(|connection| connection == device) {
-                self.kick(device, code);
+    pub(super) fn close_here(&mut self, user: &UserId, which: Which, code: CloseCode) {
+        for connection in self.routes.of(user).to_vec() {
+            let is_meant = match which {
+                Which::All => true,
+                Which::One(one) => one == connection,
+                Which::Before(tenure) => {
+                    let device = self.devices.get(&connection);
+                    device.is_some_and(|device| device.tenure < tenure)
+                }
+            };
+            if is_meant {
+                self.kick(connection, code);
             }
         }
     }
@@ -158,9 +174,9 @@ impl ChatServer {
                     inquiry.found.extend(devices);
                 }
             }
-            Note::Close { connection, code } => {
+            Note::Close(which, code) => {
                 let code = CloseCode::from_number(code).unwrap_or(CloseCode::GoingAway);
-                self.close_here(user, connection, code);
+                self.close_here(user, which, code);
             }
         }
     }

@@ -16,7 +16,7 @@ use super::{ChatServer, lanes, unavailable};
 use crate::chat::{IdAllocator, NO_CONNECTION};
 use crate::protocol::render::{self, MessageView};
 use crate::protocol::{IDS_PER_GRANT, MessageId, MessageKind, Refusal, Timestamp, UserId};
-use crate::store::{NewMessage, Outcome, Write};
+use crate::store::{NewMessage, Outcome, Refused, Write};
 
 /// Send this for a user.
 #[derive(Debug, Message)]
@@ -180,6 +180,8 @@ impl ChatServer {
                 status: *status,
                 before: true,
             }),
+            // The next try has another ID.
+            Outcome::Refused(Refused::IdNotGranted) => Err(unavailable()),
             refused => Err(refusal_of(refused)),
         };
         // Whoever asked may be gone.

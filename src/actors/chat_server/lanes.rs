@@ -89,7 +89,7 @@ impl Lane {
             .take(BATCH_WRITES)
             .take_while(|(_, write)| {
                 let fits = bytes < BATCH_BYTES;
-                if let Some(Write::Message(message)) = write {
+                if let Some(Write::Message(message) | Write::Keyed(message, _)) = write {
                     bytes += message.text.len();
                 }
                 fits

@@ -28,7 +28,7 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-pub use inquiry::{CloseDevices, WhoIsThere};
+pub use inquiry::{CloseDevices, Doubt, WhoIsThere};
 pub use keyed::{SendKeyed, Sent};
 pub use messages::{Ask, Connect, Disconnect, Finish, Request, Resume, Told};
 pub use store_state::StoreState;

@@ -337,6 +337,9 @@ impl Handler<Kick> for Session {
     type Result = ();
 
     fn handle(&mut self, Kick(code): Kick, ctx: &mut Ctx) {
+        if code == CloseCode::Unauthorized {
+            self.pages.give_up_queued();
+        }
         self.leave(code, ctx);
     }
 }

@@ -58,6 +58,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::bus::note::Which;
 
     fn delivery() -> Delivery {
         Delivery {
@@ -72,10 +73,7 @@ mod tests {
 
     #[test]
     fn a_letter_is_read_as_it_was_written() {
-        let note = Note::Close {
-            connection: Some(-7),
-            code: 4401,
-        };
+        let note = Note::Close(Which::One(-7), 4401);
         for letter in [Letter::Delivery(delivery()), Letter::Note(note)] {
             assert_eq!(decode(&encode(&letter).unwrap()), Some(letter));
         }

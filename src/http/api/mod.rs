@@ -62,6 +62,8 @@ pub struct Api {
     pub metrics: Metrics,
     /// Room for requests: [`AT_ONCE`].
     pub room: Arc<Semaphore>,
+    /// Room for what they ask of the store, which may outlast them: as much.
+    pub work: Arc<Semaphore>,
 }
 
 impl Api {
@@ -86,7 +88,14 @@ impl Api {
         lane: &Addr<DbExecutor>,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        match timeout(self.patience, lane.send(Run::new(work))).await {
+        // Whoever asked may be gone before the store answers: until then the place is taken.
+        let place = Arc::clone(&self.work).try_acquire_owned();
+        let place = place.map_err(|_| Problem::busy())?;
+        let work = Run::new(move |store: &Store| {
+            let _place = place;
+            work(store)
+        });
+        match timeout(self.patience, lane.send(work)).await {
             Ok(Ok(result)) => Ok(result?),
             Ok(Err(_)) | Err(_) => Err(Problem::unavailable()),
         }

@@ -1,7 +1,7 @@
 //! What the API looks like, made from the code of it (OpenAPI 3.1).
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -117,12 +117,12 @@ fn add_problems(operation: &mut Operation, names: bool) {
 }
 
 /// The document.
-pub struct Described(String);
+pub struct Described(Bytes);
 
 /// Writes the document out.
 pub fn describe() -> Described {
     // It holds nothing that JSON cannot say.
-    Described(Description::openapi().to_json().unwrap_or_default())
+    Described(Description::openapi().to_json().unwrap_or_default().into())
 }
 
 /// `GET /api/v1/openapi.json`: needs no token.

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Data, Json, Path, ServiceConfig, route};
 use serde::Serialize;
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::timeout;
@@ -13,9 +14,12 @@ use super::list::Page;
 use super::problem::Problem;
 use super::{Api, UserIdParam, resource, user_id};
 use crate::actors::chat_server::{CloseDevices, WhoIsThere};
-use crate::bus::DeviceHere;
+use crate::bus::{DeviceHere, Which};
 use crate::chat::ConnectionId;
 use crate::protocol::{CloseCode, UserId};
+
+/// Other nodes are waited for, whatever the store's own timeout is.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A device that is connected.
 #[derive(Debug, Serialize, ToSchema)]
@@ -72,7 +76,8 @@ async fn existing(api: &Api, text: &str) -> Result<UserId, Problem> {
 }
 
 async fn sessions(api: &Api, user: UserId) -> Result<Vec<DeviceHere>, Problem> {
-    let found = timeout(api.patience, api.chat.send(WhoIsThere(user))).await;
+    let patience = api.patience.max(PATIENCE);
+    let found = timeout(patience, api.chat.send(WhoIsThere(user))).await;
     match found {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(_)) | Err(_) => Err(Problem::busy()),
@@ -100,7 +105,7 @@ pub async fn list(api: Data<Api>, path: Path<String>) -> Result<Json<Page<Sessio
     responses((status = 204, description = "They are being closed, or there were none"))
 )]
 pub async fn end_all(api: Data<Api>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    close(&api, existing(&api, &path).await?, None);
+    close(&api, existing(&api, &path).await?, Which::All);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -121,14 +126,14 @@ pub async fn end(api: Data<Api>, path: Path<(String, String)>) -> Result<HttpRes
     if !found.iter().any(|device| device.connection == session) {
         return Err(unknown());
     }
-    close(&api, user, Some(session));
+    close(&api, user, Which::One(session));
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn close(api: &Api, user: UserId, connection: Option<ConnectionId>) {
+fn close(api: &Api, user: UserId, which: Which) {
     api.chat.do_send(CloseDevices {
         user,
-        connection,
+        which,
         code: CloseCode::GoingAway,
     });
 }

@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 use super::list::{Page, PartById};
 use super::problem::Problem;
 use super::{Api, UserIdParam, display_name, resource, user_id};
-use crate::actors::chat_server::CloseDevices;
+use crate::actors::chat_server::{CloseDevices, Doubt};
+use crate::bus::Which;
 use crate::protocol::CloseCode;
-use crate::store::{Profile, Put, Removed};
+use crate::store::{Profile, Put};
 
 /// A user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -118,17 +119,18 @@ pub async fn put(
 pub async fn delete(api: Data<Api>, path: Path<String>) -> Result<HttpResponse, Problem> {
     let user = user_id(&path, "user")?;
     let whose = user.clone();
-    match api.write(move |store| store.delete_user(&user)).await? {
-        Removed::NotThere => Err(Problem::unknown_user()),
-        Removed::Gone => {
-            api.chat.do_send(CloseDevices {
-                user: whose,
-                connection: None,
-                code: CloseCode::Unauthorized,
-            });
-            Ok(HttpResponse::NoContent().finish())
-        }
+    let deleted = api.write(move |store| store.delete_user(&user)).await;
+    if !matches!(deleted, Ok(Some(_))) {
+        // One before this may have deleted the user, and not have come back to close anything.
+        api.chat.do_send(Doubt);
     }
+    let tenure = deleted?.ok_or_else(Problem::unknown_user)?;
+    api.chat.do_send(CloseDevices {
+        user: whose,
+        which: Which::Before(tenure),
+        code: CloseCode::Unauthorized,
+    });
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// 201 or 200 with what is there now.

@@ -66,8 +66,8 @@ pub trait Bulk {
     /// Stores receipts.
     fn insert_receipts(&mut self, rows: &[ReceiptRow]) -> QueryResult<()>;
 
-    /// Removes of these users the receipts with smaller numbers than these.
-    fn remove_receipts(&mut self, before: &[(i64, i64)]) -> QueryResult<()>;
+    /// Removes of these users the first receipts with smaller numbers than these, so many of each.
+    fn remove_receipts(&mut self, before: &[(i64, i64)], many: i64) -> QueryResult<()>;
 
     /// Those of these pairs of owner and contact that exist.
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>>;

@@ -99,7 +99,8 @@ const SAVE: &str = "
     WITH new AS MATERIALIZED (
         SELECT NOT EXISTS (SELECT FROM messages WHERE id = ANY (?)) AS yes
     ), saved AS (
-        UPDATE users SET timeline = CASE WHEN timeline = seen AND revision = at THEN next
+        UPDATE users SET timeline = CASE WHEN revision <> at THEN NULL
+                WHEN timeline = seen THEN next
                 WHEN next = seen THEN timeline END,
             told = GREATEST(told, known)
         FROM UNNEST(?, ?, ?, ?, ?) AS change (of, seen, at, next, known)

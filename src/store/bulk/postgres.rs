@@ -206,11 +206,17 @@ impl Bulk for PgConnection {
         Ok(())
     }
 
-    fn remove_receipts(&mut self, before: &[(i64, i64)]) -> QueryResult<()> {
+    fn remove_receipts(&mut self, before: &[(i64, i64)], many: i64) -> QueryResult<()> {
         Statement::<()>::new(
-            "DELETE FROM receipts USING UNNEST(?, ?) AS before (user_id, seq)
-             WHERE receipts.user_id = ANY (ARRAY[before.user_id]) AND receipts.seq < before.seq",
+            "DELETE FROM receipts USING (
+                 SELECT of.user_id, (SELECT max(seq) FROM (
+                     SELECT seq FROM receipts WHERE user_id = of.user_id AND seq < of.before
+                     ORDER BY seq LIMIT ?) AS early) AS last
+                 FROM UNNEST(?, ?) AS of (user_id, before) OFFSET 0
+             ) AS first
+             WHERE receipts.user_id = ANY (ARRAY[first.user_id]) AND receipts.seq <= first.last",
         )
+        .number(many)
         .numbers(before, |b| b.0)
         .numbers(before, |b| b.1)
         .execute(self)?;

@@ -200,12 +200,21 @@ impl Bulk for SqliteConnection {
         Ok(())
     }
 
-    fn remove_receipts(&mut self, before: &[(i64, i64)]) -> QueryResult<()> {
+    fn remove_receipts(&mut self, before: &[(i64, i64)], many: i64) -> QueryResult<()> {
         for (user, seq) in before {
-            let before = receipts::table
+            let first: Vec<i64> = receipts::table
                 .filter(receipts::user_id.eq(user))
-                .filter(receipts::seq.lt(seq));
-            diesel::delete(before).execute(self)?;
+                .filter(receipts::seq.lt(seq))
+                .order(receipts::seq)
+                .limit(many)
+                .select(receipts::seq)
+                .load(self)?;
+            if let Some(last) = first.last() {
+                let first = receipts::table
+                    .filter(receipts::user_id.eq(user))
+                    .filter(receipts::seq.le(last));
+                diesel::delete(first).execute(self)?;
+            }
         }
         Ok(())
     }

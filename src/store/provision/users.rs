@@ -7,8 +7,11 @@ use super::super::batch::ATTEMPTS;
 use super::super::connection::{Link, on};
 use super::super::schema::{blocks, contacts, sent_by_key, users};
 use super::super::{StoreError, now};
-use super::{Listed, Put, Removed, lock};
+use super::{Listed, Put, lock};
 use crate::protocol::UserId;
+
+/// So many keys are forgotten at once.
+const KEYS_AT_ONCE: i64 = 1_000;
 
 /// A user, as they are known outside.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -80,29 +83,52 @@ fn put(link: &mut Link<'_>, user: &UserId, name: Option<&str>) -> QueryResult<Pu
 }
 
 /// See [`super::super::Store::delete_user`].
-pub fn delete_user(link: &mut Link<'_>, user: &UserId) -> Result<Removed, StoreError> {
-    Ok(link.writing(|link| {
-        let Some(state) = lock(link, user)? else {
-            return Ok::<_, Error>(Removed::NotThere);
-        };
-        let id = state.id;
-        on!(&mut *link, connection => diesel::delete(contacts::table.filter(contacts::owner.eq(id)))
+pub fn delete_user(link: &mut Link<'_>, user: &UserId) -> Result<Option<i64>, StoreError> {
+    let deleted = link.writing(|link| delete(link, user))?;
+    let Some((id, tenure)) = deleted else {
+        return Ok(None);
+    };
+    // They may be many, and are of no harm: whoever has the ID next sends under keys of their own.
+    while forget_keys(link, id)? {}
+    Ok(Some(tenure))
+}
+
+/// Forgets some of the keys under which messages were sent for a user. Returns whether there may be more.
+fn forget_keys(link: &mut Link<'_>, user: i64) -> QueryResult<bool> {
+    let some: Vec<i64> = on!(&mut *link, connection => sent_by_key::table
+        .filter(sent_by_key::sender.eq(user))
+        .order(sent_by_key::key)
+        .limit(KEYS_AT_ONCE)
+        .select(sent_by_key::message_id)
+        .load(connection))?;
+    if some.is_empty() {
+        return Ok(false);
+    }
+    // By their IDs, as retention does.
+    let rows = sent_by_key::table.filter(sent_by_key::message_id.eq_any(&some));
+    on!(link, connection => diesel::delete(rows).execute(connection))?;
+    Ok(true)
+}
+
+fn delete(link: &mut Link<'_>, user: &UserId) -> QueryResult<Option<(i64, i64)>> {
+    let Some(state) = lock(link, user)? else {
+        return Ok(None);
+    };
+    let (id, tenure) = (state.id, now().max(state.voided + 1));
+    on!(&mut *link, connection => diesel::delete(contacts::table.filter(contacts::owner.eq(id)))
             .execute(connection))?;
-        on!(&mut *link, connection => diesel::delete(blocks::table.filter(blocks::owner.eq(id)))
+    on!(&mut *link, connection => diesel::delete(blocks::table.filter(blocks::owner.eq(id)))
             .execute(connection))?;
-        on!(&mut *link, connection => diesel::delete(sent_by_key::table.filter(sent_by_key::sender.eq(id)))
-            .execute(connection))?;
-        on!(link, connection => diesel::update(users::table.find(id))
+    on!(link, connection => diesel::update(users::table.find(id))
             .set((
                 users::name.eq(None::<String>),
                 users::contacts.eq(0),
                 users::told.eq(users::timeline),
                 users::hidden.eq(users::timeline),
-                users::voided.eq(now().max(state.voided + 1)),
+                users::voided.eq(tenure),
                 users::deleted.eq(true),
                 users::revision.eq(users::revision + 1),
             ))
             .execute(connection))?;
-        Ok(Removed::Gone)
-    })?)
+    Ok(Some((id, tenure)))
 }

@@ -107,6 +107,7 @@ impl<'a> Questions<'a> {
             Write::Keyed(message, key) => {
                 self.users.extend([&message.from, &message.to]);
                 self.pairs.push((&message.from, &message.to));
+                self.messages.push(message.id.number());
                 self.keys.push((&message.from, key));
             }
             Write::Read {

@@ -131,14 +131,16 @@ impl<'a> Deciding<'a, '_> {
         Outcome::Done
     }
 
-    fn grant(&mut self, user: &UserId, first: MessageId) -> Outcome {
-        let Some(state) = self.facts.working.find(user).filter(|s| !s.deleted) else {
+    fn grant(&mut self, whose: &UserId, first: MessageId) -> Outcome {
+        let Some(state) = self.facts.working.find(whose).filter(|s| !s.deleted) else {
             return Outcome::Refused(Refused::UnknownUser); // deleted since they connected
         };
         // What was granted in the second of the deletion is void.
         let (block, user, at) = (ids::block(first), state.id, self.now.max(state.voided + 1));
         self.facts.grants.insert(block, (user, at));
         self.effects.grants.push((block, user, at));
+        // Nothing of the row changes; it is held against what was seen of it, as all that change are.
+        self.facts.working.change(whose, |_| ());
         Outcome::Done
     }
 
@@ -188,6 +190,9 @@ impl<'a> Deciding<'a, '_> {
         }
         if let Some(refused) = self.refuses(new, sender) {
             return Outcome::Refused(refused);
+        }
+        if self.find(new.id).is_some() {
+            return Outcome::Refused(Refused::IdNotGranted); // leased by a database that went back
         }
         let message = new.id.number();
         self.facts.sent.insert((sender, key.to_owned()), message);
