@@ -221,7 +221,7 @@ impl Application {
         };
         let mut server = Server::build().shutdown_timeout(1).disable_signals();
         if let Some(workers) = settings.workers {
-            server = server.workers(workers.get());
+            server = server.workers(workers.into());
         }
         Ok(Self {
             server: service.listen(server, listener)?.run(),

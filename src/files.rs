@@ -38,11 +38,6 @@ impl Watched {
         self.seen = now;
         changed
     }
-
-    /// Waits until a file has changed.
-    pub async fn changed(&mut self) {
-        while !self.look().await {}
-    }
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

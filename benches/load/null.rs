@@ -114,6 +114,7 @@ impl NullWriter {
                 told: 0,
                 unread: false,
                 untold: false,
+                tenure: 0,
             }),
             Write::Lease(count) => {
                 let first = self.leased + 1;

@@ -38,6 +38,10 @@ pub struct Link {
     ended: AtomicU64,
     /// The client is to be told that nothing more will come.
     finished: AtomicBool,
+    /// A request has come, whole but for its body.
+    requested: AtomicBool,
+    /// The connection is a WebSocket.
+    upgraded: AtomicBool,
 }
 
 /// Receive buffer of a WebSocket in the kernel. actix-http reads all that is there into a buffer
@@ -47,9 +51,20 @@ const RECEIVE_BUFFER: usize = 32 * 1024;
 impl Link {
     /// The connection is a WebSocket from now on: small messages, and many of them idle.
     pub fn upgraded(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
         if let Err(error) = self.socket.set_recv_buffer_size(RECEIVE_BUFFER) {
             log::debug!("the receive buffer stays as it is: {error}");
         }
+    }
+
+    /// The head of a request has come.
+    pub fn requested(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the head of a request has come.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {
@@ -104,13 +119,16 @@ impl Link {
         self.ended.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the connection has been blocked, or over, for too long.
+    /// Whether the connection has been blocked, over, or no WebSocket for too long.
     fn overdue(&self, stall: Duration) -> bool {
         let for_longer = |since: &AtomicU64, limit: Duration| match since.load(Ordering::Relaxed) {
             0 => false,
             since => u128::from(self.now().saturating_sub(since)) >= limit.as_millis(),
         };
-        for_longer(&self.blocked, stall)
+        // What is no WebSocket is there for one request.
+        let lasts = !self.upgraded.load(Ordering::Relaxed) && self.born.elapsed() >= stall * DRIPS;
+        lasts
+            || for_longer(&self.blocked, stall)
             || for_longer(&self.busy, stall * DRIPS)
             || for_longer(&self.ended, LINGER.min(stall))
     }
@@ -143,6 +161,8 @@ impl Links {
             busy: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             finished: AtomicBool::new(false),
+            requested: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
             encrypted,
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);

@@ -163,15 +163,18 @@ impl Verifier {
         let Some(mut file) = self.0.file.clone() else {
             return;
         };
+        let mut failed = false;
         loop {
-            file.changed().await;
-            for path in file.paths() {
-                self.read_again(path);
+            // What could not be read may be readable soon, although the file is the same.
+            if file.look().await || failed {
+                let said = failed;
+                failed = !file.paths().iter().all(|path| self.read_again(path, said));
             }
         }
     }
 
-    fn read_again(&self, path: &Path) {
+    /// Returns whether the keys are those of the file now. `said`: the log knows already that they are not.
+    fn read_again(&self, path: &Path, said: bool) -> bool {
         match Keyring::from_file(path) {
             Ok(keys) => {
                 log::info!(
@@ -181,12 +184,15 @@ impl Verifier {
                 );
                 let mut current = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(keys);
+                true
             }
+            Err(_) if said => false,
             Err(error) => {
                 log::warn!(
                     "the keys for tokens stay as they are: {} {error}",
                     path.display()
                 );
+                false
             }
         }
     }

@@ -1,6 +1,9 @@
 //! What whoever runs the server does to a running one: each command is a request to its provisioning API,
 //! and prints what it answers, a line of JSON for each thing.
 
+use std::io::Write as _;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -11,6 +14,8 @@ use crate::settings::{
 };
 use crate::tls::Trust;
 
+/// How long the server may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// So many of a list are asked for at once.
 const LIMIT: u32 = 1_000;
 
@@ -149,7 +154,7 @@ impl Api {
         loop {
             let answer = self.ask_with(("GET", &format!("{path}{query}")), &[], None)?;
             for item in answer["items"].as_array().into_iter().flatten() {
-                println!("{item}");
+                print(item);
             }
             match answer["next"].as_str() {
                 Some(next) => query = format!("?limit={LIMIT}&cursor={next}"),
@@ -171,16 +176,18 @@ impl Api {
             headers.push("Content-Type: application/json".to_owned());
         }
         let path = format!("/api/v1{path}");
-        let answer = self.whom.ask((method, &path), &headers, &body)?;
+        let answer = self.whom.ask((method, &path), &headers, &body, PATIENCE)?;
         understood(&answer)
     }
 }
 
 /// What an answer holds, or why there is none.
 fn understood(answer: &Answer) -> Result<Value, String> {
-    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    match (answer.status, body["detail"].as_str()) {
-        (200..=299, _) => Ok(body),
+    let body: Option<Value> = serde_json::from_str(&answer.body).ok();
+    let detail = body.as_ref().and_then(|body| body["detail"].as_str());
+    match (answer.status, detail) {
+        (204, _) => Ok(Value::Null),
+        (200..=299, _) => body.ok_or_else(|| "the server gives no answer of this API".to_owned()),
         (_, Some(detail)) => Err(detail.to_owned()),
         (404, None) => {
             Err("this server has no provisioning API: it needs --admin-token".to_owned())
@@ -191,6 +198,7 @@ fn understood(answer: &Answer) -> Result<Value, String> {
 
 fn print(answer: &Value) {
     if !answer.is_null() {
-        println!("{answer}");
+        // Whoever has closed our output has read enough.
+        let _ = writeln!(std::io::stdout(), "{answer}");
     }
 }

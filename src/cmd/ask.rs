@@ -3,15 +3,13 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::tls::{Trust, client_config};
 
-/// How long the server may take for each step of an answer.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// An answer is no longer than this.
 const ANSWER_MAX: u64 = 16 * 1024 * 1024;
 
@@ -32,6 +30,12 @@ pub struct Answer {
 impl Whom {
     /// The server at a URL.
     pub fn at(url: &str, trust: Trust<'_>) -> Result<Self, String> {
+        let path = url
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'));
+        if path.is_some_and(|(_, path)| !path.is_empty()) {
+            return Err(format!("{url}: a URL here has no path behind the host"));
+        }
         if let Some(rest) = url.strip_prefix("http://") {
             return Ok(Self::plain(authority(rest, 80)));
         }
@@ -66,12 +70,13 @@ impl Whom {
         Ok(Self { authority, tls })
     }
 
-    /// Asks. `headers` are lines without their ends.
+    /// Asks, and waits for the answer so long at most. `headers` are lines without their ends.
     pub fn ask(
         &self,
         (method, path): (&str, &str),
         headers: &[String],
         body: &str,
+        patience: Duration,
     ) -> Result<Answer, String> {
         let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.authority);
         for header in headers {
@@ -82,44 +87,98 @@ impl Whom {
         text.push_str(&format!(
             "Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         ));
-        let answer = self.exchange(&text);
+        let answer = self.exchange(&text, Instant::now() + patience);
         let answer = answer.map_err(|e| format!("{} does not answer: {e}", self.authority))?;
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let status = status.ok_or_else(|| format!("{} speaks no HTTP", self.authority))?;
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        Ok(Answer {
-            status,
-            body: body.to_owned(),
-        })
+        understood(&answer).ok_or_else(|| format!("{} gives no whole answer", self.authority))
     }
 
-    fn exchange(&self, text: &str) -> io::Result<String> {
-        let address = self
-            .authority
-            .to_socket_addrs()?
-            .next()
-            .ok_or_else(|| io::Error::other("no such host"))?;
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    fn exchange(&self, text: &str, deadline: Instant) -> io::Result<String> {
+        let stream = self.connect(deadline)?;
         match &self.tls {
-            None => exchange_on(stream, text),
+            None => exchange_on(Timed { stream, deadline }, text),
             Some(config) => {
                 let name = server_name(&self.authority).map_err(io::Error::other)?;
                 let session =
                     ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-                exchange_on(StreamOwned::new(session, stream), text)
+                exchange_on(StreamOwned::new(session, Timed { stream, deadline }), text)
             }
         }
     }
+
+    /// To the first address of the name that takes connections.
+    fn connect(&self, deadline: Instant) -> io::Result<TcpStream> {
+        let mut why = io::Error::other("no such host");
+        for address in self.authority.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, left(deadline)?) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
+    }
+}
+
+/// A connection on which all together takes until a deadline at most.
+struct Timed {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    Ok(left)
 }
 
 fn exchange_on(mut stream: impl Read + Write, text: &str) -> io::Result<String> {
     stream.write_all(text.as_bytes())?;
     stream.flush()?;
-    let mut answer = String::new();
-    stream.take(ANSWER_MAX).read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut answer = Vec::new();
+    match stream.take(ANSWER_MAX).read_to_end(&mut answer) {
+        // Some end a TLS connection without a word: whether the answer is whole, its length tells.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+        _ => {}
+    }
+    String::from_utf8(answer).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// An answer that is whole: as long as it says, or empty.
+fn understood(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse::<usize>().ok())
+    });
+    let is_whole = match length {
+        Some(length) => length? == body.len(),
+        None => body.is_empty(),
+    };
+    is_whole.then(|| Answer {
+        status,
+        body: body.to_owned(),
+    })
 }
 
 /// `host:port` of what follows the scheme of a URL.

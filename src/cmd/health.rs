@@ -1,8 +1,13 @@
 //! `yanshu health`: for HEALTHCHECK and for people.
 
+use std::time::Duration;
+
 use super::ask::Whom;
 use crate::settings::HealthSettings;
 use crate::tls::Trust;
+
+/// How long the server may take, in all.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks the server; an answer other than 200 is an error.
 pub fn run(settings: &HealthSettings) -> Result<(), String> {
@@ -12,7 +17,7 @@ pub fn run(settings: &HealthSettings) -> Result<(), String> {
         Some(url) => Whom::at(url, Trust::Authorities(certificate)),
         None => Whom::own(server.listen, certificate.map(|_| Trust::Any)),
     }?;
-    let answer = whom.ask(("GET", "/health"), &[], "")?;
+    let answer = whom.ask(("GET", "/health"), &[], "", PATIENCE)?;
     println!("{}", answer.body);
     if answer.status == 200 {
         return Ok(());

@@ -4,9 +4,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
 use crate::actors::link::Link;
@@ -15,12 +17,36 @@ use crate::actors::link::Link;
 /// what was on the way; who sends on for ever is not worth the processor.
 const PARTING: usize = 256 * 1024;
 
+/// How long a client then has to read the close frame, and to go.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The head of a request is no longer than this, in bytes. Without a bound here, actix-http would keep 128 KiB
+/// of one that never ends.
+const HEAD_MAX: usize = 16 * 1024;
+
+/// It is read in pieces of so many bytes at most.
+const HEAD_PIECE: usize = 4 * 1024;
+
 /// A connection of a client.
 pub struct Connection {
     stream: Stream,
     link: Option<Arc<Link>>,
     /// Of [`PARTING`].
     parting: usize,
+    /// Since all of it was read.
+    lingers: Option<Pin<Box<Sleep>>>,
+    head: Head,
+}
+
+/// What may be read before the first request is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// So many bytes more.
+    Left(usize),
+    /// None; actix-http is looking whether a request is among them.
+    Looking,
+    /// It is there.
+    Whole,
 }
 
 enum Stream {
@@ -34,6 +60,8 @@ impl Connection {
             stream: Stream::Plain(stream),
             link,
             parting: PARTING,
+            lingers: None,
+            head: Head::Left(HEAD_MAX),
         }
     }
 
@@ -42,6 +70,8 @@ impl Connection {
             stream: Stream::Encrypted(Encrypted::new(stream, link.clone())),
             link,
             parting: PARTING,
+            lingers: None,
+            head: Head::Left(HEAD_MAX),
         }
     }
 
@@ -52,6 +82,31 @@ impl Connection {
 
     fn is_over(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.is_over())
+    }
+
+    /// How much of the first request's head may be read now; `None` where it has come.
+    fn head_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
+        if self.head != Head::Whole && self.link.as_ref().is_none_or(|link| link.is_requested()) {
+            self.head = Head::Whole;
+        }
+        match self.head {
+            Head::Whole => Poll::Ready(Ok(None)),
+            Head::Left(0) => {
+                // What was read is looked at once this says that there is no more for now.
+                self.head = Head::Looking;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Head::Left(left) => Poll::Ready(Ok(Some(left))),
+            Head::Looking => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
     }
 }
 
@@ -140,19 +195,31 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let is_over = this.is_over();
         if is_over && this.parting == 0 {
-            // It ends when its time to linger does, which wakes whoever reads.
-            return Poll::Pending;
+            let lingers = this.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+            // Then it has ended, as far as is read of it.
+            return lingers.as_mut().poll(cx).map(Ok);
         }
-        let before = buffer.filled().len();
-        let read = match &mut this.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
+        let count = match ready!(this.head_left(cx))? {
+            None => {
+                let before = buffer.filled().len();
+                ready!(this.read(cx, buffer))?;
+                buffer.filled().len() - before
+            }
+            Some(left) => {
+                let mut room = [0; HEAD_PIECE];
+                let length = left.min(HEAD_PIECE).min(buffer.remaining());
+                let mut piece = ReadBuf::new(&mut room[..length]);
+                ready!(this.read(cx, &mut piece))?;
+                buffer.put_slice(piece.filled());
+                let count = piece.filled().len();
+                this.head = Head::Left(left - count);
+                count
+            }
         };
         if is_over {
-            let count = buffer.filled().len() - before;
             this.parting = this.parting.saturating_sub(count);
         }
-        read
+        Poll::Ready(Ok(()))
     }
 }
 

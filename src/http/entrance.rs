@@ -39,7 +39,7 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// Takes a connection in. Who comes far too often is closed before anything is spent on it.
+    /// Takes a connection in. Who comes far too often for a TLS handshake is closed before one begins.
     ///
     /// There is no bound on how many handshakes go on at once but that on connections: a few that stand
     /// still must not hold up the others.
@@ -66,7 +66,12 @@ impl Entrance {
         Ok((Connection::encrypted(stream, link), address))
     }
 
+    /// Whether to begin a TLS handshake, which costs a signature. Nothing is held against a plain connection
+    /// before it is known what it asks for: an orchestrator's probes may come from where clients do.
     fn is_welcome(&self, address: IpAddr) -> bool {
+        if self.tls.is_none() {
+            return true;
+        }
         let limits = self.limits.as_ref();
         limits.is_none_or(|limits| is_trusted(address, &self.proxies) || limits.arrival(address))
     }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
-use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{Service as _, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::web::Data;
@@ -16,6 +16,7 @@ use actix_web::web::Data;
 use super::connection::Connection;
 use super::entrance::Entrance;
 use super::{Api, Counters, Door, Health, api, routes};
+use crate::actors::link::Link;
 
 /// How long a closed connection may stay for the client to read the last frame and close in turn.
 const LINGER: Duration = Duration::from_secs(1);
@@ -76,6 +77,12 @@ impl Service {
         InitError = (),
     > + use<> {
         let app = App::new()
+            .wrap_fn(|request, service| {
+                if let Some(link) = request.conn_data::<Arc<Link>>() {
+                    link.requested();
+                }
+                service.call(request)
+            })
             .app_data(self.door.clone())
             .app_data(self.health.clone())
             .app_data(self.counters.clone())
@@ -86,6 +93,8 @@ impl Service {
                 }
             });
         HttpService::build()
+            // A connection is there for one request, or becomes a WebSocket: so none is held for nothing.
+            .keep_alive(KeepAlive::Disabled)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }

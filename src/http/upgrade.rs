@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    AUTHORIZATION, HOST, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION,
+    AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
 };
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -44,31 +45,41 @@ pub async fn upgrade(
     let host = header(&request, HOST).unwrap_or_default();
     if !door.gate.allows_host(host) {
         let text = "this server answers to loopback names only (see --allowed-host)\n";
-        return Ok(HttpResponse::Forbidden().body(text));
+        return Ok(refuse(StatusCode::FORBIDDEN).body(text));
     }
     let origin = header(&request, ORIGIN);
     if origin.is_some_and(|origin| !door.gate.allows_origin(origin, host)) {
         let text = "this server answers to pages of its own only (see --allowed-origin)\n";
-        return Ok(HttpResponse::Forbidden().body(text));
+        return Ok(refuse(StatusCode::FORBIDDEN).body(text));
+    }
+    // Behind a body would come another request, on a connection that is none for requests any more.
+    let has_body = |name| {
+        request
+            .headers()
+            .get(name)
+            .is_some_and(|value| value != "0")
+    };
+    if has_body(CONTENT_LENGTH) || has_body(TRANSFER_ENCODING) {
+        return Ok(refuse(StatusCode::BAD_REQUEST).body("an upgrade has no body\n"));
     }
     let version = request.headers().get(SEC_WEBSOCKET_VERSION);
     if version.is_some_and(|version| version != VERSION) {
-        let mut answer = HttpResponse::UpgradeRequired();
+        let mut answer = refuse(StatusCode::UPGRADE_REQUIRED);
         return Ok(answer
             .insert_header((SEC_WEBSOCKET_VERSION, VERSION))
             .finish());
     }
     if *door.shared.stage.borrow() == Stage::Leaving {
-        return Ok(HttpResponse::ServiceUnavailable().body("going away\n"));
+        return Ok(refuse(StatusCode::SERVICE_UNAVAILABLE).body("going away\n"));
     }
     // Without its link a connection could not be ended from outside: see `actors::link`.
     let Some(link) = request.conn_data::<Arc<Link>>().cloned() else {
-        return Ok(HttpResponse::ServiceUnavailable().body("no descriptor left\n"));
+        return Ok(refuse(StatusCode::SERVICE_UNAVAILABLE).body("no descriptor left\n"));
     };
     let shared = Arc::clone(&door.shared);
     let address = client_address(&request, &door.proxies);
     let Ok(seat) = seat(address, &door) else {
-        let mut answer = HttpResponse::TooManyRequests();
+        let mut answer = refuse(StatusCode::TOO_MANY_REQUESTS);
         return Ok(answer
             .insert_header((RETRY_AFTER, "10"))
             .body("too many connections from this address\n"));
@@ -77,6 +88,13 @@ pub async fn upgrade(
     ws::start(&request, payload, link, door.max_frame, |pipe| {
         Session::new(new_connection(), shared, (shown, address, seat), pipe)
     })
+}
+
+/// An answer other than an upgrade, with which the connection ends: it was asked to become something else.
+fn refuse(status: StatusCode) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    answer.force_close();
+    answer
 }
 
 /// This address asks for more than it may.

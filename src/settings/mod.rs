@@ -166,9 +166,10 @@ pub struct ServeSettings {
     /// Remove messages that were read so long ago, at least 31d, and IDs that lapsed [default: keep all]
     #[arg(long, env = "YANSHU_RETAIN", value_name = "TIME", value_parser = retention)]
     pub retain: Option<Duration>,
-    /// Threads for sockets [default: one for each core]
-    #[arg(long, env = "YANSHU_WORKERS", value_name = "N")]
-    pub workers: Option<NonZeroUsize>,
+    /// Threads for sockets, up to 512 [default: one for each core]
+    #[arg(long, env = "YANSHU_WORKERS", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub workers: Option<u16>,
     /// Connections that write to PostgreSQL; SQLite has one [default: 4]
     #[arg(long, env = "YANSHU_STORE_WRITERS", value_name = "N")]
     pub store_writers: Option<NonZeroUsize>,

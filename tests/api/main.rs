@@ -13,6 +13,7 @@ mod commands;
 mod contacts;
 mod described;
 mod imports;
+mod impostors;
 mod matrix;
 mod messages;
 mod retention;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::certificates::{self, Files, Pair, trusting};
 use super::support::flood::{FLOODER, FLOODING, Flood, POLITE, connect_from};
 use super::support::node::Node;
 use super::support::raw::{TEXT, frame};
@@ -180,20 +181,26 @@ async fn answered(server: &Server, address: Ipv4Addr, count: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_comes_far_too_often_is_not_answered_and_others_and_proxies_are() {
+async fn an_address_that_comes_far_too_often_for_tls_is_not_answered_and_others_and_proxies_are() {
     let flags = [
         &with_secret(),
         "--handshake-rate=1",
         "--handshake-burst=5",
         "--trusted-proxy=127.0.0.9",
     ];
-    let server = Server::with(&flags);
+    let pair = Pair::new();
+    let server = Files::of(&pair).serve(&flags);
     let busy = answered(&server, Ipv4Addr::new(127, 0, 0, 4), 500).await;
     assert!((50..250).contains(&busy), "{busy}");
     let proxy = answered(&server, Ipv4Addr::new(127, 0, 0, 9), 100).await;
     assert_eq!(proxy, 100);
-    let mut ann = connect(server.node(0), "ann").await;
+    let trust = trusting(&[&pair]);
+    let mut ann = certificates::connect(server.node(0), &trust, "ann").await;
     ann.ids().await;
+    // Without TLS there is no handshake to pay for, and an orchestrator's probes may come from anywhere.
+    let plain = Server::with(&flags);
+    let all = answered(&plain, Ipv4Addr::new(127, 0, 0, 4), 100).await;
+    assert_eq!(all, 100);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,6 +24,7 @@ mod hostile;
 mod hostile_floods;
 mod hostile_http;
 mod hostile_json;
+mod hostile_requests;
 mod memory;
 mod memory_backlog;
 mod mutate;
