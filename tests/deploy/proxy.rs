@@ -106,3 +106,13 @@ fn it_listens_where_the_port_is_published_and_the_health_is_asked() {
     let mounts = texts(&nginx["volumes"]);
     assert_eq!(mounts, [format!("./{FILE}:/etc/nginx/nginx.conf:ro")]);
 }
+
+#[test]
+fn what_is_for_whoever_runs_it_is_not_passed_on() {
+    let directives = directives();
+    for location in ["location = /metrics {", "location /api/ {"] {
+        let place = directives.iter().position(|line| line == location);
+        let next = place.and_then(|place| directives.get(place + 1));
+        assert_eq!(next.map(String::as_str), Some("return 404;"), "{location}");
+    }
+}
