@@ -23,6 +23,7 @@ mod support;
 
 mod case;
 mod closing;
+mod ending;
 mod fragmentation;
 mod framing;
 mod intact;
