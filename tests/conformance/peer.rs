@@ -48,6 +48,8 @@ pub enum Way {
     ByFrame,
     /// So many octets in each write.
     Chopped(usize),
+    /// Three writes, of which the second and the third begin at these octets.
+    At(usize, usize),
 }
 
 /// What the server said next.
@@ -93,6 +95,7 @@ impl Peer {
             Way::Together => vec![&all],
             Way::ByFrame => frames.iter().map(Vec::as_slice).collect(),
             Way::Chopped(octets) => all.chunks(octets).collect(),
+            Way::At(second, third) => vec![&all[..second], &all[second..third], &all[third..]],
         };
         self.closed |= frames.iter().any(|frame| frame[0] & 0x0F == CLOSE);
         for write in writes {

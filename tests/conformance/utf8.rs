@@ -104,11 +104,10 @@ fn in_frames(number: &str, [first, second, third]: &[Vec<u8>; 3]) -> Case {
 /// A frame in three pieces.
 fn in_chops(number: &str, [first, second, third]: &[Vec<u8>; 3]) -> Case {
     let frame = whole(TEXT, &[&first[..], second, third].concat());
-    let (start, end) = frame.split_at(frame.len() - third.len());
-    let (start, middle) = start.split_at(start.len() - second.len());
-    let pieces = [start, middle, end].map(<[u8]>::to_vec).to_vec();
+    let end = frame.len() - third.len();
+    let way = Way::At(end - second.len(), end);
     Case::new(number, "the second piece of a frame makes the text invalid")
-        .send_cut(Way::ByFrame, pieces)
+        .send_cut(way, vec![frame])
         .closed(1007)
 }
 
