@@ -126,6 +126,11 @@ impl<S: Wire> RawClient<S> {
         &mut self.stream
     }
 
+    /// What was read beyond the last frame, for who demands that there is nothing.
+    pub fn unread(&self) -> &[u8] {
+        &self.unread
+    }
+
     /// Sends bytes as they are.
     pub async fn send_bytes(&mut self, bytes: &[u8]) {
         self.try_send_bytes(bytes)
@@ -237,6 +242,11 @@ impl<S: Wire> RawClient<S> {
     fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let (&first, &second) = (self.unread.first()?, self.unread.get(1)?);
         assert_eq!(second & 0x80, 0, "a server must not mask its frames");
+        assert_eq!(
+            first & 0xF0,
+            0x80,
+            "no extension is negotiated, and this server sends no fragments"
+        );
         let (start, length) = match second {
             126 => (
                 4,

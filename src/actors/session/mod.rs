@@ -263,7 +263,6 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             Ok(Message::Ping(data)) => ctx.pong(&data),
             Ok(Message::Pong(data)) => self.on_pong(&data),
             Ok(Message::Close(reason)) => {
-                self.pipe.set_client_closed();
                 ctx.close(reason);
                 ctx.stop();
             }

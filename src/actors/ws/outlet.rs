@@ -61,17 +61,17 @@ where
                     this.link.started();
                     this.rest = bytes;
                 }
-                None if this.pipe.client_closed() => {
-                    // The handshake is over with our last bytes. Without this the client would
-                    // wait for the end of the connection, and we, in actix-http, for the client.
+                None => {
+                    // The session is over with our last bytes. Without this the client would wait
+                    // for the end of the connection, and we, in actix-http, for the client.
                     this.link.over();
                     this.ended = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                end => {
+                error => {
                     this.link.over();
-                    return Poll::Ready(end);
+                    return Poll::Ready(error);
                 }
             }
         }

@@ -25,7 +25,6 @@ pub struct Pipe {
     open: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     violation: Cell<Option<Violation>>,
-    client_closed: Cell<bool>,
     /// When any byte last arrived.
     heard: Cell<Instant>,
     /// The session waits until what it wrote has gone out.
@@ -41,7 +40,6 @@ impl Default for Pipe {
             open: Cell::new(true),
             reader: RefCell::default(),
             violation: Cell::default(),
-            client_closed: Cell::default(),
             heard: Cell::new(Instant::now()),
             waiting: Cell::default(),
             drained: Cell::default(),
@@ -69,15 +67,6 @@ impl Pipe {
             self.reader.replace(Some(cx.waker().clone()));
         }
         self.is_open()
-    }
-
-    /// Notes that the client has sent its close frame.
-    pub fn set_client_closed(&self) {
-        self.client_closed.set(true);
-    }
-
-    pub(super) fn client_closed(&self) -> bool {
-        self.client_closed.get()
     }
 
     /// Notes that something arrived.
