@@ -39,6 +39,11 @@ async fn who_is_blocked_is_told_forbidden_and_who_blocks_sees_nothing() {
         .await;
     ann.read(&back, "bob").await;
     bob.expect_status("ann", "bob", &back, 2).await;
+    // Again and again: what batches remember of the two is relied on once it has held for a while.
+    for _ in 0..50 {
+        ann.message(&ids[0], "bob", "hello").await;
+        ann.expect_error("forbidden").await;
+    }
     bob.assert_silent().await;
     assert_eq!(bob.history(Some("ann"), None, None).await.len(), 2);
 
