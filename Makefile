@@ -2,6 +2,9 @@
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
+# What is run on PostgreSQL and on two nodes, too: all but what is about sockets, whatever the store.
+ON_ALL = --test protocol --test faults --test auth --test api -- \
+	--skip tls --skip floods:: --skip hostile_requests::
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint fuzz bench bench-flood bench-schema proof check-deploy check-api
@@ -14,8 +17,8 @@ run: ## Build and serve, with demo data, on 127.0.0.1:8080
 
 test: ## Run all tests, those of one node on SQLite, on PostgreSQL and through two nodes
 	$(CARGO) test --locked
-	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol --test faults --test auth --test api
-	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol --test faults --test auth --test api
+	YANSHU_TEST_ON=postgres $(CARGO) test --locked $(ON_ALL)
+	YANSHU_TEST_ON=cluster $(CARGO) test --locked $(ON_ALL)
 
 lint: ## Check format, clippy, the API documentation and the dependencies; any warning fails
 	$(CARGO) fmt --check
