@@ -14,8 +14,8 @@ run: ## Build and serve, with demo data, on 127.0.0.1:8080
 
 test: ## Run all tests, those of one node on SQLite, on PostgreSQL and through two nodes
 	$(CARGO) test --locked
-	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol --test faults --test auth --test api
-	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol --test faults --test auth --test api
+	YANSHU_TEST_ON=postgres $(CARGO) test --locked --test protocol --test faults --test auth --test api --test model
+	YANSHU_TEST_ON=cluster $(CARGO) test --locked --test protocol --test faults --test auth --test api --test model
 
 lint: ## Check format, clippy, the API documentation and the dependencies; any warning fails
 	$(CARGO) fmt --check
@@ -43,6 +43,8 @@ proof: ## Run the long forms of the fault tests on all three, and the mutants wh
 	for on in sqlite postgres cluster; do \
 		YANSHU_TEST_ON=$$on YANSHU_CRASH_ROUNDS=50 YANSHU_SLOW_READER=100000 \
 			$(CARGO) test --release --locked --test faults -- --nocapture || exit 1; \
+		YANSHU_TEST_ON=$$on YANSHU_MODEL_HISTORIES=10000 \
+			$(CARGO) test --release --locked --test model -- --nocapture || exit 1; \
 	done
 	YANSHU_CLUSTER_ROUNDS=10 $(CARGO) test --release --locked --test cluster -- --nocapture
 	YANSHU_START_ROUNDS=50 YANSHU_TAKING_ROUNDS=50 YANSHU_ORDER_USERS=1000 YANSHU_ORDER_MESSAGES=100000 \

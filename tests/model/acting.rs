@@ -49,6 +49,7 @@ impl World<'_> {
             | Act::Conflict { device, .. }
             | Act::StealId { device, .. }
             | Act::Impersonate { device, .. }
+            | Act::Malformed { device, .. }
             | Act::Read { device, .. }
             | Act::ReadOthers { device, .. }
             | Act::ReadMisnamed { device, .. }
@@ -77,7 +78,8 @@ impl World<'_> {
             Act::Resend { message, .. } => self.resend(on, message),
             Act::Conflict { message, .. } => self.conflict(on, message),
             Act::StealId { id, .. } => self.steal_id(on, id),
-            Act::Impersonate { user, .. } => self.impersonate(on, user),
+            Act::Impersonate { user, action, .. } => self.impersonate(on, user, action),
+            Act::Malformed { action, .. } => self.malformed(on, action),
             Act::Read { message, twice, .. } => self.read_one(on, message, twice),
             Act::ReadOthers { message, .. } => self.read_others(on, message),
             Act::ReadMisnamed {
@@ -185,12 +187,34 @@ impl World<'_> {
         self.ask(on, 3, refused("id_not_granted", id), &frame);
     }
 
-    fn impersonate(&mut self, on: Number, user: Pick) {
-        let user = self.users[user % self.users.len()].clone();
-        if user != self.user(on) {
-            let forbidden = Ask::Refused("forbidden", None);
-            self.ask(on, 2, forbidden, &frames::get_ids(&user));
+    fn impersonate(&mut self, on: Number, user: Pick, action: Pick) {
+        let other = self.users[user % self.users.len()].clone();
+        if other == self.user(on) {
+            return;
         }
+        let (action, frame) = match action % 5 {
+            0 => (2, frames::get_ids(&other)),
+            1 => (3, frames::message(&other, &other, NOBODYS, "forged")),
+            2 => (4, frames::read(&other, &other, NOBODYS)),
+            3 => (12, frames::contacts(&other)),
+            _ => (12, frames::history(&other, None, None, None)),
+        };
+        self.ask(on, action, Ask::Refused("forbidden", None), &frame);
+    }
+
+    fn malformed(&mut self, on: Number, action: Pick) {
+        let user = self.user(on);
+        let (action, mut frame) = match action % 3 {
+            0 => (3, frames::message(&user, &user, NOBODYS, "")),
+            1 => (4, frames::read(&user, &user, NOBODYS)),
+            _ => (12, frames::history(&user, None, None, None)),
+        };
+        match action {
+            4 => frame["chatMsg"]["status"] = 1.into(),
+            12 => frame["pageSize"] = "many".into(),
+            _ => {}
+        }
+        self.ask(on, action, Ask::Refused("bad_frame", None), &frame);
     }
 
     fn read_one(&mut self, on: Number, message: Pick, twice: bool) {

@@ -25,9 +25,33 @@ const RETRIES: usize = 3;
 pub struct Ground {
     runtime: Runtime,
     kept: Option<Kept>,
-    count: usize,
+    tally: Tally,
     lives: usize,
     failed: bool,
+}
+
+/// How much was tried out.
+#[derive(Default)]
+pub struct Tally {
+    histories: usize,
+    restarts: usize,
+    connections: usize,
+    messages: usize,
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tally {
+            histories,
+            restarts,
+            connections,
+            messages,
+        } = self;
+        write!(
+            f,
+            "{histories} histories of {connections} connections, {messages} messages and {restarts} ends of a node"
+        )
+    }
 }
 
 /// A server, and what must not come twice in all of its time.
@@ -51,7 +75,7 @@ impl Default for Ground {
         Ground {
             runtime: runtime.expect("a runtime can be made"),
             kept: None,
-            count: 0,
+            tally: Tally::default(),
             lives: 0,
             failed: false,
         }
@@ -59,15 +83,16 @@ impl Default for Ground {
 }
 
 impl Ground {
-    /// How many histories were tried out.
-    pub fn count(&self) -> usize {
-        self.count
+    /// What was tried out so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Whether everything in this history is as it should be. After a failure, what follows are attempts to make
     /// it shorter: since not all depends on the history alone, each is made more than once.
     pub fn try_out(&mut self, history: &History) -> Result<(), Fault> {
-        self.count += 1;
+        self.tally.histories += 1;
+        self.tally.restarts += history.restarts();
         let times = if self.failed { RETRIES } else { 1 };
         let outcome = (0..times).try_for_each(|_| self.try_once(history));
         self.failed |= outcome.is_err();
@@ -75,7 +100,7 @@ impl Ground {
     }
 
     fn try_once(&mut self, history: &History) -> Result<(), Fault> {
-        let own = history.has_restart();
+        let own = history.restarts() > 0;
         let kept = if own { None } else { self.kept.take() };
         let mut kept = kept.unwrap_or_else(Kept::new);
         let model = Model {
@@ -94,6 +119,8 @@ impl Ground {
             world.leave().await;
             outcome
         });
+        self.tally.connections += world.model.connections.len();
+        self.tally.messages += world.model.messages.len();
         kept.issued = world.model.issued;
         if outcome.is_ok() && !own {
             self.kept = Some(kept);

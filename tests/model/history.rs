@@ -45,8 +45,14 @@ pub enum Act {
     Conflict { device: Pick, message: Pick },
     /// An ID that is another user's, spent or not, or nobody's.
     StealId { device: Pick, id: Pick },
-    /// A frame that says to be of another user.
-    Impersonate { device: Pick, user: Pick },
+    /// A frame of one of the actions that says to be of another user.
+    Impersonate {
+        device: Pick,
+        user: Pick,
+        action: Pick,
+    },
+    /// A frame of one of the actions in which something is wrong.
+    Malformed { device: Pick, action: Pick },
     /// A receipt for a message to this user, once or twice.
     Read {
         device: Pick,
@@ -87,10 +93,10 @@ pub enum Act {
 }
 
 impl History {
-    /// Whether a process ends in it.
-    pub fn has_restart(&self) -> bool {
-        let ends = |step: &Step| matches!(step.act, Act::Kill { .. } | Act::Stop { .. });
-        self.steps.iter().any(ends)
+    /// How often a process ends in it.
+    pub fn restarts(&self) -> usize {
+        let ends = |step: &&Step| matches!(step.act, Act::Kill { .. } | Act::Stop { .. });
+        self.steps.iter().filter(ends).count()
     }
 }
 
@@ -152,7 +158,9 @@ fn messages() -> impl Strategy<Value = Act> {
         8 => (pick(), pick()).prop_map(|(device, message)| Act::Resend { device, message }),
         3 => (pick(), pick()).prop_map(|(device, message)| Act::Conflict { device, message }),
         3 => (pick(), pick()).prop_map(|(device, id)| Act::StealId { device, id }),
-        1 => (pick(), 0..4_usize).prop_map(|(device, user)| Act::Impersonate { device, user }),
+        2 => (pick(), 0..4_usize, pick())
+            .prop_map(|(device, user, action)| Act::Impersonate { device, user, action }),
+        2 => (pick(), pick()).prop_map(|(device, action)| Act::Malformed { device, action }),
     ]
 }
 

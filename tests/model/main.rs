@@ -7,7 +7,7 @@
 //!
 //! | variable | default | what it sets |
 //! |---|---|---|
-//! | `YANSHU_MODEL_HISTORIES` | 250 | how many histories there are |
+//! | `YANSHU_MODEL_HISTORIES` | as many as take some twenty seconds | how many histories there are |
 //! | `YANSHU_SEED` | by chance, and printed | the seed that they come from |
 
 // In a test, a panic that says what was expected is the right way to fail.
@@ -31,7 +31,7 @@ use std::time::Instant;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestRunner};
 
 use ground::Ground;
-use support::mode::mode;
+use support::mode::{Mode, mode};
 
 /// Fails when it is not a number.
 fn from_environment<N: std::str::FromStr>(name: &str, default: impl FnOnce() -> N) -> N {
@@ -43,9 +43,18 @@ fn from_environment<N: std::str::FromStr>(name: &str, default: impl FnOnce() -> 
     }
 }
 
+/// In a debug build, on two cores.
+fn default_histories() -> u32 {
+    match mode() {
+        Mode::Sqlite => 200,
+        Mode::Postgres => 150,
+        Mode::Cluster => 80,
+    }
+}
+
 #[test]
 fn whatever_users_do_each_device_receives_what_the_protocol_promises_and_nothing_else() {
-    let cases = from_environment("YANSHU_MODEL_HISTORIES", || 250);
+    let cases = from_environment("YANSHU_MODEL_HISTORIES", default_histories);
     let seed = from_environment("YANSHU_SEED", rand::random);
     let regressions = FileFailurePersistence::Direct("tests/model/regressions");
     let mut runner = TestRunner::new(Config {
@@ -64,9 +73,12 @@ fn whatever_users_do_each_device_receives_what_the_protocol_promises_and_nothing
             .try_out(&history)
             .map_err(TestCaseError::fail)
     });
-    let count = ground.borrow().count();
     let (on, time) = (mode(), started.elapsed());
-    println!("{count} histories on {on:?} in {time:.1?}, from YANSHU_SEED={seed}");
+    let ground = ground.borrow();
+    println!(
+        "{} on {on:?} in {time:.1?}, from YANSHU_SEED={seed}",
+        ground.tally()
+    );
     if let Err(error) = outcome {
         panic!("YANSHU_SEED={seed}: {error}");
     }

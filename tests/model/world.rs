@@ -15,7 +15,7 @@ use super::support::{Server, frames, within};
 /// node was ended may it take so long.
 const PATIENCE: Duration = Duration::from_secs(8);
 const PATIENCE_AFTER_AN_END: Duration = Duration::from_secs(25);
-const HURRIED: Duration = Duration::from_secs(3);
+const HURRIED: Duration = Duration::from_secs(2);
 
 /// A message that was never there.
 const NO_MESSAGE: &str = "MSG999999999";
@@ -98,7 +98,13 @@ impl World<'_> {
         let user = self.user(on);
         loop {
             let reserve = self.model.reserves.entry(user.clone()).or_default();
-            if let Some(id) = reserve.pop_front() {
+            // Now the newest, now the oldest: the order of IDs is none.
+            let id = if self.model.sent.len() % 3 == 1 {
+                reserve.pop_back()
+            } else {
+                reserve.pop_front()
+            };
+            if let Some(id) = id {
                 return Ok(id);
             }
             self.ask(on, 2, Ask::Ids, &frames::get_ids(&user));
@@ -230,7 +236,7 @@ impl World<'_> {
 
     /// A node is killed, or stops in order, and starts again. Its devices are gone.
     pub async fn restart(&mut self, node: usize, kill: bool) -> Result<(), Fault> {
-        if self.patience == PATIENCE && self.model.nodes > 1 {
+        if self.model.nodes > 1 {
             self.patience = PATIENCE_AFTER_AN_END;
         }
         let node = node % self.model.nodes;
