@@ -10,6 +10,11 @@ use super::world::World;
 /// What a large message has beside its ID.
 const LARGE: usize = 16 * 1024;
 
+/// So many messages with so much beside their IDs are more than the buffers of a narrow device and the server's
+/// window for it.
+const FLOOD: usize = 40;
+const LARGEST: usize = 30 * 1024;
+
 /// More devices of a user than this do not connect at once.
 const DEVICES: usize = 4;
 
@@ -40,6 +45,7 @@ impl World<'_> {
                 on.map_or(Ok(()), |on| self.set_paused(on, false))
             }
             Act::Pause { device }
+            | Act::FallBehind { device, .. }
             | Act::Close { device }
             | Act::Cut { device }
             | Act::ConnectAgain { device }
@@ -66,11 +72,16 @@ impl World<'_> {
         let user = self.user(on);
         match *act {
             Act::Pause { .. } => return self.set_paused(on, true),
+            Act::FallBehind { other, .. } => return self.fall_behind(on, other).await,
             Act::Close { .. } => return self.close(on).await,
             Act::Cut { .. } => return self.cut(on).await,
             Act::Send {
                 to, large, count, ..
-            } => return self.send_some(on, to, large, count).await,
+            } => {
+                let to = self.users[to % self.users.len()].clone();
+                let bytes = if large { LARGE } else { 0 };
+                return self.send_some(on, &to, bytes, count).await;
+            }
             Act::ConnectAgain { .. } => self.ask(on, 1, Ask::Connect, &frames::connect(&user)),
             Act::GetIds { .. } => self.ask(on, 2, Ask::Ids, &frames::get_ids(&user)),
             Act::Contacts { .. } => self.ask(on, 12, Ask::Contacts, &frames::contacts(&user)),
@@ -135,17 +146,24 @@ impl World<'_> {
         Ok(())
     }
 
+    async fn fall_behind(&mut self, on: Number, other: Pick) -> Result<(), Fault> {
+        self.set_paused(on, true)?;
+        match picked(&self.connected(false), other).copied() {
+            Some(sender) => self.send_some(sender, &self.user(on), LARGEST, FLOOD).await,
+            None => Ok(()),
+        }
+    }
+
     async fn send_some(
         &mut self,
         on: Number,
-        to: Pick,
-        large: bool,
+        to: &str,
+        bytes: usize,
         count: usize,
     ) -> Result<(), Fault> {
-        let to = self.users[to % self.users.len()].clone();
+        self.fill_reserve(on, count).await?;
         for _ in 0..count {
-            let bytes = if large { LARGE } else { 0 };
-            self.send_new(on, &to, bytes).await?;
+            self.send_new(on, to, bytes).await?;
         }
         Ok(())
     }

@@ -82,6 +82,8 @@ pub enum Act {
     Close { device: Pick },
     /// A device is gone without a word.
     Cut { device: Pick },
+    /// A device reads nothing from now on, and another one sends its user more than fits between it and the server.
+    FallBehind { device: Pick, other: Pick },
     /// A device reads nothing from now on.
     Pause { device: Pick },
     /// A device that reads nothing reads on.
@@ -111,17 +113,17 @@ impl std::fmt::Debug for History {
     }
 }
 
-/// Any history. One in ten has restarts.
+/// Any history. In one of ten processes end, and in one of twenty devices fall behind.
 pub fn histories() -> impl Strategy<Value = History> {
-    let with = |restarts: u32, most: usize| {
+    let with = |restarts: u32, floods: u32, most: usize| {
         let connects = prop::collection::vec(step(connect()), 1..6);
-        let others = prop::collection::vec(step(act(restarts)), 0..most);
+        let others = prop::collection::vec(step(act(restarts, floods)), 0..most);
         (2..=4_usize, connects, others).prop_map(|(users, mut steps, others)| {
             steps.extend(others);
             History { users, steps }
         })
     };
-    prop_oneof![9 => with(0, 40), 1 => with(6, 30)]
+    prop_oneof![17 => with(0, 0, 40), 2 => with(6, 0, 30), 1 => with(0, 6, 30)]
 }
 
 fn step(act: impl Strategy<Value = Act>) -> impl Strategy<Value = Step> {
@@ -133,10 +135,10 @@ fn pick() -> std::ops::Range<Pick> {
 }
 
 fn connect() -> impl Strategy<Value = Act> {
-    (0..4_usize, any::<bool>()).prop_map(|(user, narrow)| Act::Connect { user, narrow })
+    (0..4_usize, prop::bool::weighted(0.7)).prop_map(|(user, narrow)| Act::Connect { user, narrow })
 }
 
-fn act(restarts: u32) -> impl Strategy<Value = Act> {
+fn act(restarts: u32, floods: u32) -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => connect(),
         36 => messages(),
@@ -144,6 +146,7 @@ fn act(restarts: u32) -> impl Strategy<Value = Act> {
         14 => requests(),
         14 => comings_and_goings(),
         restarts => ends(),
+        floods => (pick(), pick()).prop_map(|(device, other)| Act::FallBehind { device, other }),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! A history, done: its users' devices at the real server, and beside them the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -93,32 +93,42 @@ impl World<'_> {
         self.model.connections[on].user.clone()
     }
 
-    /// An unspent ID of the connection's user. It is asked for and waited for if there is none.
-    pub async fn id(&mut self, on: Number) -> Result<String, Fault> {
+    /// Sees to it that a connection's user has so many unspent IDs.
+    pub async fn fill_reserve(&mut self, on: Number, count: usize) -> Result<(), Fault> {
         let user = self.user(on);
-        loop {
-            let reserve = self.model.reserves.entry(user.clone()).or_default();
-            // Now the newest, now the oldest: the order of IDs is none.
-            let id = if self.model.sent.len() % 3 == 1 {
-                reserve.pop_back()
-            } else {
-                reserve.pop_front()
-            };
-            if let Some(id) = id {
-                return Ok(id);
-            }
+        let has = self.model.reserves.get(&user).map_or(0, VecDeque::len);
+        for _ in 0..count.saturating_sub(has).div_ceil(10) {
             self.ask(on, 2, Ask::Ids, &frames::get_ids(&user));
+        }
+        if has < count {
             self.settle().await?;
         }
+        Ok(())
+    }
+
+    /// An unspent ID of a user who has some: now the newest, now the oldest, since the order of IDs is none.
+    fn spend_id(&mut self, user: &str) -> String {
+        let newest = self.model.sent.len() % 3 == 1;
+        let reserve = self.model.reserves.get_mut(user);
+        let id = reserve.and_then(|ids| {
+            if newest {
+                ids.pop_back()
+            } else {
+                ids.pop_front()
+            }
+        });
+        id.expect("the reserve was filled")
     }
 
     /// Sends a new message.
     pub async fn send_new(&mut self, on: Number, to: &str, bytes: usize) -> Result<(), Fault> {
-        let id = self.id(on).await?;
+        self.fill_reserve(on, 1).await?;
+        let from = self.user(on);
+        let id = self.spend_id(&from);
         let text = format!("{id} {}", "x".repeat(bytes));
         let message = Message {
             id: id.clone(),
-            from: self.user(on),
+            from,
             to: to.to_owned(),
             text,
             sendings: Vec::new(),
