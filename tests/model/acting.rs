@@ -12,7 +12,7 @@ const LARGE: usize = 16 * 1024;
 
 /// So many messages with so much beside their IDs are more than the buffers of a narrow device and the server's
 /// window for it.
-const FLOOD: usize = 40;
+const FLOOD: usize = 110;
 const LARGEST: usize = 30 * 1024;
 
 /// More devices of a user than this do not connect at once.
@@ -91,7 +91,12 @@ impl World<'_> {
             Act::StealId { id, .. } => self.steal_id(on, id),
             Act::Impersonate { user, action, .. } => self.impersonate(on, user, action),
             Act::Malformed { action, .. } => self.malformed(on, action),
-            Act::Read { message, twice, .. } => self.read_one(on, message, twice),
+            Act::Read {
+                message,
+                count,
+                twice,
+                ..
+            } => self.read_some(on, message, count, twice),
             Act::ReadOthers { message, .. } => self.read_others(on, message),
             Act::ReadMisnamed {
                 message, sender, ..
@@ -116,9 +121,9 @@ impl World<'_> {
         asked.collect()
     }
 
-    /// Those IDs of messages of which this is true, in the order of their sending.
+    /// The IDs of those messages of which this is true, the last one sent first.
     fn messages(&self, is_one: impl Fn(&Message) -> bool) -> Vec<String> {
-        let sent = self.model.sent.iter();
+        let sent = self.model.sent.iter().rev();
         sent.filter(|id| is_one(&self.model.messages[*id]))
             .cloned()
             .collect()
@@ -235,12 +240,12 @@ impl World<'_> {
         self.ask(on, action, Ask::Refused("bad_frame", None), &frame);
     }
 
-    fn read_one(&mut self, on: Number, message: Pick, twice: bool) {
+    fn read_some(&mut self, on: Number, message: Pick, count: usize, twice: bool) {
         let user = self.user(on);
         let theirs = self.messages(|message| message.to == user && message.stored.is_some());
-        if let Some(id) = picked(&theirs, message) {
+        for place in message..message + count.min(theirs.len()) {
             for _ in 0..=usize::from(twice) {
-                self.read(on, id);
+                self.read(on, &theirs[place % theirs.len()]);
             }
         }
     }

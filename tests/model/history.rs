@@ -20,7 +20,7 @@ pub struct Step {
     pub settle: bool,
 }
 
-/// One of those that are there at that moment, counted round and round.
+/// One of those that are there at that moment, counted round and round; of messages, from the newest on.
 pub type Pick = usize;
 
 /// What can be done. A `device` is one that is connected and reads.
@@ -53,10 +53,11 @@ pub enum Act {
     },
     /// A frame of one of the actions in which something is wrong.
     Malformed { device: Pick, action: Pick },
-    /// A receipt for a message to this user, once or twice.
+    /// A receipt for each of some messages to this user, once or twice.
     Read {
         device: Pick,
         message: Pick,
+        count: usize,
         twice: bool,
     },
     /// A receipt for a message that is not to this user.
@@ -113,17 +114,34 @@ impl std::fmt::Debug for History {
     }
 }
 
+/// How often something is done in a history, beside messages and requests.
+#[derive(Clone, Copy)]
+struct Weights {
+    receipts: u32,
+    restarts: u32,
+    floods: u32,
+}
+
 /// Any history. In one of ten processes end, and in one of twenty devices fall behind.
 pub fn histories() -> impl Strategy<Value = History> {
-    let with = |restarts: u32, floods: u32, most: usize| {
+    let with = |users: std::ops::RangeInclusive<usize>, receipts, restarts, floods| {
+        let weights = Weights {
+            receipts,
+            restarts,
+            floods,
+        };
         let connects = prop::collection::vec(step(connect()), 1..6);
-        let others = prop::collection::vec(step(act(restarts, floods)), 0..most);
-        (2..=4_usize, connects, others).prop_map(|(users, mut steps, others)| {
+        let others = prop::collection::vec(step(act(weights)), 0..40);
+        (users, connects, others).prop_map(|(users, mut steps, others)| {
             steps.extend(others);
             History { users, steps }
         })
     };
-    prop_oneof![17 => with(0, 0, 40), 2 => with(6, 0, 30), 1 => with(0, 6, 30)]
+    prop_oneof![
+        17 => with(2..=4, 15, 0, 0),
+        2 => with(2..=4, 15, 6, 0),
+        1 => with(2..=2, 60, 0, 10),
+    ]
 }
 
 fn step(act: impl Strategy<Value = Act>) -> impl Strategy<Value = Step> {
@@ -138,15 +156,15 @@ fn connect() -> impl Strategy<Value = Act> {
     (0..4_usize, prop::bool::weighted(0.7)).prop_map(|(user, narrow)| Act::Connect { user, narrow })
 }
 
-fn act(restarts: u32, floods: u32) -> impl Strategy<Value = Act> {
+fn act(weights: Weights) -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => connect(),
         36 => messages(),
-        15 => receipts(),
+        weights.receipts => receipts(),
         14 => requests(),
         14 => comings_and_goings(),
-        restarts => ends(),
-        floods => (pick(), pick()).prop_map(|(device, other)| Act::FallBehind { device, other }),
+        weights.restarts => ends(),
+        weights.floods => (pick(), pick()).prop_map(|(device, other)| Act::FallBehind { device, other }),
     ]
 }
 
@@ -169,8 +187,9 @@ fn messages() -> impl Strategy<Value = Act> {
 
 fn receipts() -> impl Strategy<Value = Act> {
     prop_oneof![
-        10 => (pick(), pick(), any::<bool>())
-            .prop_map(|(device, message, twice)| Act::Read { device, message, twice }),
+        10 => (pick(), pick(), 1..6_usize, prop::bool::weighted(0.3)).prop_map(
+            |(device, message, count, twice)| Act::Read { device, message, count, twice }
+        ),
         2 => (pick(), pick()).prop_map(|(device, message)| Act::ReadOthers { device, message }),
         1 => (pick(), pick(), 0..4_usize)
             .prop_map(|(device, message, sender)| Act::ReadMisnamed { device, message, sender }),

@@ -46,9 +46,9 @@ fn from_environment<N: std::str::FromStr>(name: &str, default: impl FnOnce() -> 
 /// In a debug build, on two cores.
 fn default_histories() -> u32 {
     match mode() {
-        Mode::Sqlite => 200,
-        Mode::Postgres => 150,
-        Mode::Cluster => 80,
+        Mode::Sqlite => 120,
+        Mode::Postgres => 100,
+        Mode::Cluster => 60,
     }
 }
 

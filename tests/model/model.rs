@@ -97,6 +97,8 @@ pub struct Connection {
     pub stored: BTreeSet<String>,
     /// The messages of which status 2 came, and not as an answer, in order.
     pub told: Vec<String>,
+    /// The messages of which status 2 came as an answer. If it came twice, either may have been the receipt.
+    pub answered: BTreeSet<String>,
     /// The highest status of each message that came.
     pub statuses: BTreeMap<String, u8>,
 }

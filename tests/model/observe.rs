@@ -193,7 +193,7 @@ impl Model {
     }
 
     fn take_acknowledgement(
-        &self,
+        &mut self,
         on: Number,
         id: &str,
         status: u8,
@@ -208,6 +208,9 @@ impl Model {
         let sole = message.origins().into_iter().eq([on]);
         if sole && message.is_to_oneself() && !came && !self.may_be_behind(&connection.user) {
             return Err("the message itself should come first".into());
+        }
+        if status == 2 {
+            self.connections[on].answered.insert(id.to_owned());
         }
         Ok(())
     }

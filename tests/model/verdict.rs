@@ -77,9 +77,11 @@ fn conversations_are_alike(model: &Model, archive: &Archive) -> Result<(), Fault
 /// All connections of a sender hear in one order of what was read.
 fn receipts_have_one_order(model: &Model, archive: &Archive) -> Result<(), Fault> {
     for user in archive.keys() {
-        let own = |told: &&String| model.messages[*told].from == *user;
         let of = |connection: &Connection| -> Vec<String> {
-            connection.told.iter().filter(own).cloned().collect()
+            let told = connection.told.iter();
+            let told = told.filter(|id| !connection.answered.contains(*id));
+            let own = told.filter(|id| model.messages[*id].from == *user);
+            own.cloned().collect()
         };
         let connections = model.connections.iter().filter(|c| c.user == *user);
         let lists: Vec<Vec<String>> = connections.map(of).collect();

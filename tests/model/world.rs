@@ -68,6 +68,7 @@ impl World<'_> {
             messages: Vec::new(),
             stored: Default::default(),
             told: Vec::new(),
+            answered: Default::default(),
             statuses: BTreeMap::new(),
         });
         device.send(&frames::connect(user));
