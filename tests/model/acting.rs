@@ -41,7 +41,7 @@ impl World<'_> {
             Act::Kill { node } => self.restart(node, true).await,
             Act::Stop { node } => self.restart(node, false).await,
             Act::Resume { device } => {
-                let on = picked(&self.connected(true), device).copied();
+                let on = picked(&self.paused(true), device).copied();
                 on.map_or(Ok(()), |on| self.set_paused(on, false))
             }
             Act::Pause { device }
@@ -61,7 +61,7 @@ impl World<'_> {
             | Act::ReadMisnamed { device, .. }
             | Act::Heartbeat { device }
             | Act::Contacts { device }
-            | Act::Page { device, .. } => match picked(&self.connected(false), device).copied() {
+            | Act::Page { device, .. } => match picked(&self.connected(), device).copied() {
                 Some(on) => self.act_on(on, act).await,
                 None => Ok(()),
             },
@@ -73,7 +73,10 @@ impl World<'_> {
         match *act {
             Act::Pause { .. } => return self.set_paused(on, true),
             Act::FallBehind { other, .. } => return self.fall_behind(on, other).await,
-            Act::Close { .. } => return self.close(on).await,
+            Act::Close { .. } => {
+                self.set_paused(on, false)?;
+                return self.close(on).await;
+            }
             Act::Cut { .. } => return self.cut(on).await,
             Act::Send {
                 to, large, count, ..
@@ -112,13 +115,20 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The connections that are answered their connect, and are paused or are not.
-    fn connected(&self, paused: bool) -> Vec<Number> {
+    /// The connections that are answered their connect. Those that read nothing can still send.
+    fn connected(&self) -> Vec<Number> {
         let connections = &self.model.connections;
         let numbers = self.devices.keys().copied();
-        let asked = numbers
-            .filter(|on| connections[*on].ready.is_some() && connections[*on].paused == paused);
-        asked.collect()
+        numbers
+            .filter(|on| connections[*on].ready.is_some())
+            .collect()
+    }
+
+    /// Those of them that read nothing, or the others.
+    fn paused(&self, paused: bool) -> Vec<Number> {
+        let mut connected = self.connected();
+        connected.retain(|on| self.model.connections[*on].paused == paused);
+        connected
     }
 
     /// The IDs of those messages of which this is true, the last one sent first.
@@ -153,7 +163,7 @@ impl World<'_> {
 
     async fn fall_behind(&mut self, on: Number, other: Pick) -> Result<(), Fault> {
         self.set_paused(on, true)?;
-        match picked(&self.connected(false), other).copied() {
+        match picked(&self.paused(false), other).copied() {
             Some(sender) => self.send_some(sender, &self.user(on), LARGEST, FLOOD).await,
             None => Ok(()),
         }
@@ -168,7 +178,7 @@ impl World<'_> {
     ) -> Result<(), Fault> {
         self.fill_reserve(on, count).await?;
         for _ in 0..count {
-            self.send_new(on, to, bytes).await?;
+            self.send_new(on, to, bytes);
         }
         Ok(())
     }
@@ -300,7 +310,7 @@ impl World<'_> {
     /// All who stopped reading read on. Then, at every node, everyone connects once more, writes to themselves,
     /// behind whatever is on its way, and reads their history to its beginning.
     async fn end_and_read(&mut self) -> Result<Archive, Fault> {
-        for on in self.connected(true) {
+        for on in self.paused(true) {
             self.set_paused(on, false)?;
         }
         self.settle().await?;
@@ -312,7 +322,7 @@ impl World<'_> {
         }
         self.settle().await?;
         for on in &last {
-            self.send_new(*on, &self.user(*on), 0).await?;
+            self.send_some(*on, &self.user(*on), 0, 1).await?;
         }
         self.settle().await?;
         let mut archive = Archive::new();

@@ -23,7 +23,7 @@ pub struct Step {
 /// One of those that are there at that moment, counted round and round; of messages, from the newest on.
 pub type Pick = usize;
 
-/// What can be done. A `device` is one that is connected and reads.
+/// What can be done. A `device` is one that is connected; it may be one that reads nothing.
 #[derive(Debug, Clone)]
 pub enum Act {
     /// A user connects one more device. A narrow one has a small receive buffer.

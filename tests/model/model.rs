@@ -97,8 +97,6 @@ pub struct Connection {
     pub stored: BTreeSet<String>,
     /// The messages of which status 2 came, and not as an answer, in order.
     pub told: Vec<String>,
-    /// The messages of which status 2 came as an answer. If it came twice, either may have been the receipt.
-    pub answered: BTreeSet<String>,
     /// The highest status of each message that came.
     pub statuses: BTreeMap<String, u8>,
 }
@@ -258,6 +256,16 @@ impl Model {
         must_if(read && connection.was_there_at(*first))
     }
 
+    /// Whether this connection resent the message. None can tell then which of its statuses are answers.
+    pub fn has_resent(&self, number: Number, message: &Message) -> bool {
+        let sendings = message.sendings.iter().filter(|(on, _)| *on == number);
+        match sendings.count() {
+            0 => false,
+            1 => !message.origins().into_iter().eq([number]),
+            _ => true,
+        }
+    }
+
     /// All that must come, and has not, on connections that read.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
@@ -287,10 +295,11 @@ impl Model {
             return;
         }
         let id = &message.id;
+        let resent = self.has_resent(number, message);
         let has = [
             connection.messages.contains(id),
-            connection.stored.contains(id),
-            connection.told.contains(id),
+            resent || connection.stored.contains(id),
+            resent || connection.told.contains(id),
         ];
         let due = [
             self.message_due(number, message),

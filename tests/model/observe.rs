@@ -127,7 +127,8 @@ impl Model {
                 ));
             }
         }
-        if connection.statuses.contains_key(&id) && !message.origins().contains(&on) {
+        let told = connection.stored.contains(&id) || connection.told.contains(&id);
+        if told && !message.origins().contains(&on) {
             return Err("its status came first".into());
         }
         self.connections[on].messages.push(id.clone());
@@ -164,13 +165,16 @@ impl Model {
             Some(2) if !message.readings.is_empty() => 2,
             _ => return Err("no such status was ever asked for".into()),
         };
+        let repeats = self.has_resent(on, message);
+        let acknowledged = self.acknowledged(on, &id, status);
         let highest = self.connections[on].statuses.entry(id.clone()).or_default();
-        if status < *highest {
+        // A device that resends what it has not been given yet hears its present status, and then all of it.
+        if status < *highest && !(repeats && acknowledged.is_none()) {
             return Err("a status fell".into());
         }
-        *highest = status;
-        match self.acknowledged(on, &id) {
-            Some(asked) => self.take_acknowledgement(on, &id, status, asked)?,
+        *highest = status.max(*highest);
+        match acknowledged {
+            Some(()) => self.take_acknowledgement(on, &id)?,
             None if status == 1 => self.take_stored(on, &id)?,
             None => self.take_receipt(on, &id)?,
         }
@@ -181,36 +185,27 @@ impl Model {
         Ok(())
     }
 
-    /// When the sending was asked for that a status of this message answers, if one is next to be answered.
-    fn acknowledged(&mut self, on: Number, id: &str) -> Option<Time> {
+    /// Whether this status answers a sending: it is of the message that is next to be answered, and not from
+    /// before it was read.
+    fn acknowledged(&mut self, on: Number, id: &str, status: u8) -> Option<()> {
+        let read = self.messages[id].read;
         let asks = self.connections[on].asks.get_mut(&3)?;
-        let asked = match asks.front()? {
-            (Ask::Send(asked), at) if asked == id => *at,
-            _ => return None,
+        let answers = match asks.front()? {
+            (Ask::Send(asked), at) => {
+                asked == id && (status == 2 || read.is_none_or(|read| read > *at))
+            }
+            _ => false,
         };
-        asks.pop_front();
-        Some(asked)
+        answers.then(|| asks.pop_front()).map(|_| ())
     }
 
-    fn take_acknowledgement(
-        &mut self,
-        on: Number,
-        id: &str,
-        status: u8,
-        asked: Time,
-    ) -> Result<(), Fault> {
+    fn take_acknowledgement(&self, on: Number, id: &str) -> Result<(), Fault> {
         let message = &self.messages[id];
-        if status == 1 && message.read.is_some_and(|read| read < asked) {
-            return Err("it was read already".into());
-        }
         let connection = &self.connections[on];
         let came = connection.messages.iter().any(|came| came == id);
         let sole = message.origins().into_iter().eq([on]);
         if sole && message.is_to_oneself() && !came && !self.may_be_behind(&connection.user) {
             return Err("the message itself should come first".into());
-        }
-        if status == 2 {
-            self.connections[on].answered.insert(id.to_owned());
         }
         Ok(())
     }
@@ -232,11 +227,12 @@ impl Model {
             return Err("it must not come here".into());
         }
         let origin = message.origins().contains(&on);
+        let repeats = self.has_resent(on, message);
         let connection = &mut self.connections[on];
         if !origin && !connection.messages.iter().any(|came| came == id) {
             return Err("the message itself should come first".into());
         }
-        if connection.stored.insert(id.to_owned()) {
+        if connection.stored.insert(id.to_owned()) || repeats {
             Ok(())
         } else {
             Err("it came before".into())
@@ -254,7 +250,11 @@ impl Model {
             return Err("the message itself should come first".into());
         }
         if connection.told.iter().any(|told| told == id) {
-            return Err("it came before".into());
+            return if self.has_resent(on, message) {
+                Ok(())
+            } else {
+                Err("it came before".into())
+            };
         }
         self.connections[on].told.push(id.to_owned());
         Ok(())

@@ -77,13 +77,15 @@ fn conversations_are_alike(model: &Model, archive: &Archive) -> Result<(), Fault
 /// All connections of a sender hear in one order of what was read.
 fn receipts_have_one_order(model: &Model, archive: &Archive) -> Result<(), Fault> {
     for user in archive.keys() {
-        let of = |connection: &Connection| -> Vec<String> {
-            let told = connection.told.iter();
-            let told = told.filter(|id| !connection.answered.contains(*id));
-            let own = told.filter(|id| model.messages[*id].from == *user);
+        let of = |(number, connection): (usize, &Connection)| -> Vec<String> {
+            let own = connection.told.iter().filter(|id| {
+                let message = &model.messages[*id];
+                message.from == *user && !model.has_resent(number, message)
+            });
             own.cloned().collect()
         };
-        let connections = model.connections.iter().filter(|c| c.user == *user);
+        let connections = model.connections.iter().enumerate();
+        let connections = connections.filter(|(_, connection)| connection.user == *user);
         let lists: Vec<Vec<String>> = connections.map(of).collect();
         for (at, one) in lists.iter().enumerate() {
             for other in &lists[at + 1..] {

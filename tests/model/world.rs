@@ -68,7 +68,6 @@ impl World<'_> {
             messages: Vec::new(),
             stored: Default::default(),
             told: Vec::new(),
-            answered: Default::default(),
             statuses: BTreeMap::new(),
         });
         device.send(&frames::connect(user));
@@ -94,7 +93,7 @@ impl World<'_> {
         self.model.connections[on].user.clone()
     }
 
-    /// Sees to it that a connection's user has so many unspent IDs.
+    /// Sees to it that a connection's user has so many unspent IDs, unless it reads nothing.
     pub async fn fill_reserve(&mut self, on: Number, count: usize) -> Result<(), Fault> {
         let user = self.user(on);
         let has = self.model.reserves.get(&user).map_or(0, VecDeque::len);
@@ -107,25 +106,23 @@ impl World<'_> {
         Ok(())
     }
 
-    /// An unspent ID of a user who has some: now the newest, now the oldest, since the order of IDs is none.
-    fn spend_id(&mut self, user: &str) -> String {
+    /// An unspent ID of a user: now the newest, now the oldest, since the order of IDs is none.
+    fn spend_id(&mut self, user: &str) -> Option<String> {
         let newest = self.model.sent.len() % 3 == 1;
-        let reserve = self.model.reserves.get_mut(user);
-        let id = reserve.and_then(|ids| {
-            if newest {
-                ids.pop_back()
-            } else {
-                ids.pop_front()
-            }
-        });
-        id.expect("the reserve was filled")
+        let reserve = self.model.reserves.get_mut(user)?;
+        if newest {
+            reserve.pop_back()
+        } else {
+            reserve.pop_front()
+        }
     }
 
-    /// Sends a new message.
-    pub async fn send_new(&mut self, on: Number, to: &str, bytes: usize) -> Result<(), Fault> {
-        self.fill_reserve(on, 1).await?;
+    /// Sends a new message, if there is an ID for it.
+    pub fn send_new(&mut self, on: Number, to: &str, bytes: usize) {
         let from = self.user(on);
-        let id = self.spend_id(&from);
+        let Some(id) = self.spend_id(&from) else {
+            return;
+        };
         let text = format!("{id} {}", "x".repeat(bytes));
         let message = Message {
             id: id.clone(),
@@ -140,7 +137,6 @@ impl World<'_> {
         self.model.messages.insert(id.clone(), message);
         self.model.sent.push(id.clone());
         self.send_again(on, &id);
-        Ok(())
     }
 
     /// Sends a message of the connection's user, for the first time or not.
