@@ -3,7 +3,7 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 # What is run on PostgreSQL and on two nodes, too: all but what is about sockets, whatever the store.
-ON_ALL = --test protocol --test faults --test auth --test api -- \
+ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
 	--skip tls --skip floods:: --skip hostile_requests::
 
 .DEFAULT_GOAL := help
@@ -46,6 +46,8 @@ proof: ## Run the long forms of the fault tests on all three, and the mutants wh
 	for on in sqlite postgres cluster; do \
 		YANSHU_TEST_ON=$$on YANSHU_CRASH_ROUNDS=50 YANSHU_SLOW_READER=100000 \
 			$(CARGO) test --release --locked --test faults -- --nocapture || exit 1; \
+		YANSHU_TEST_ON=$$on YANSHU_MODEL_HISTORIES=10000 \
+			$(CARGO) test --release --locked --test model -- --nocapture || exit 1; \
 	done
 	YANSHU_CLUSTER_ROUNDS=10 $(CARGO) test --release --locked --test cluster -- --nocapture
 	YANSHU_START_ROUNDS=50 YANSHU_TAKING_ROUNDS=50 YANSHU_ORDER_USERS=1000 YANSHU_ORDER_MESSAGES=100000 \
