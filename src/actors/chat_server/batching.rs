@@ -9,11 +9,11 @@ use std::time::Instant;
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bytestring::ByteString;
 
-use super::delivery::refusal_of;
+use super::delivery::{refusal_of, unavailable};
 use super::device::Device;
 use super::keyed::KeyedJob;
 use super::lanes::{Batch, Flight};
-use super::{ChatServer, Turn, unavailable};
+use super::{ChatServer, Turn};
 use crate::actors::db_executor::WriteBatch;
 use crate::chat::{ConnectionId, Permit, Start};
 use crate::protocol::{Action, MessageId, Refusal, UserId, render};

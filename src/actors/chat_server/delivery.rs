@@ -236,3 +236,9 @@ pub(super) fn refusal_of(outcome: &Outcome) -> Refusal {
     };
     Refusal::new(code, text)
 }
+
+/// The refusal of a request that the store failed at.
+pub(super) fn unavailable() -> Refusal {
+    let text = "the store failed; the outcome is unknown, send the same frame again";
+    Refusal::new(ErrorCode::StorageUnavailable, text)
+}

@@ -11,8 +11,8 @@ use bytestring::ByteString;
 use tokio::sync::oneshot;
 
 use super::batching::Job;
-use super::delivery::refusal_of;
-use super::{ChatServer, lanes, unavailable};
+use super::delivery::{refusal_of, unavailable};
+use super::{ChatServer, lanes};
 use crate::chat::{IdAllocator, NO_CONNECTION};
 use crate::protocol::render::{self, MessageView};
 use crate::protocol::{IDS_PER_GRANT, MessageId, MessageKind, Refusal, Timestamp, UserId};

@@ -38,7 +38,7 @@ use super::session::{ConnectAnswer, Push};
 use crate::bus::{Bus, Events};
 use crate::chat::{ConnectionId, IdAllocator, Routes};
 use crate::metrics::Metrics;
-use crate::protocol::{Action, ErrorCode, Refusal, UserId, render};
+use crate::protocol::{Action, Refusal, UserId, render};
 use crate::store::Write;
 use batching::Job;
 use comparing::Comparing;
@@ -392,10 +392,4 @@ impl ChatServer {
             self.remove_device(connection);
         }
     }
-}
-
-/// The refusal of a request that the store failed at.
-fn unavailable() -> Refusal {
-    let text = "the store failed; the outcome is unknown, send the same frame again";
-    Refusal::new(ErrorCode::StorageUnavailable, text)
 }
