@@ -24,7 +24,7 @@ pub struct Contact {
 }
 
 impl From<ContactEntry> for Contact {
-    fn from(ContactEntry { id, alias, .. }: ContactEntry) -> Self {
+    fn from(ContactEntry { id, alias }: ContactEntry) -> Self {
         Self { id, alias }
     }
 }

@@ -16,8 +16,6 @@ pub struct ContactEntry {
     pub id: String,
     /// The owner's name for them.
     pub alias: Option<String>,
-    /// What they are called otherwise.
-    pub name: Option<String>,
 }
 
 /// See [`super::super::Store::contact_entries`].
@@ -32,8 +30,8 @@ pub fn contacts(
     };
     let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     // Not as a join, which PostgreSQL might plan for good as one with all users.
-    let of = || users::table.filter(users::id.eq(table::contact));
-    type Row = (i64, Option<String>, Option<String>, Option<String>);
+    let of = users::table.filter(users::id.eq(table::contact));
+    type Row = (i64, Option<String>, Option<String>);
     let found: Vec<Row> = on!(link, connection => table::table
         .filter(table::owner.eq(owner))
         .filter(table::contact.gt(after))
@@ -41,15 +39,14 @@ pub fn contacts(
         .limit(rows)
         .select((
             table::contact,
-            of().select(users::login).single_value(),
+            of.select(users::login).single_value(),
             table::alias,
-            of().select(users::name).single_value(),
         ))
         .load(connection))?;
     let Listed { items, next } = Listed::cut(found, limit, |row| row.0.to_string());
-    let items = items.into_iter().filter_map(|(_, id, alias, name)| {
+    let items = items.into_iter().filter_map(|(_, id, alias)| {
         let id = id?;
-        Some(ContactEntry { id, alias, name })
+        Some(ContactEntry { id, alias })
     });
     Ok(Some(Listed {
         items: items.collect(),
