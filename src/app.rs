@@ -45,6 +45,8 @@ const STORE_PATIENCE: u32 = 2;
 /// How long sessions may take to say goodbye, and then the store to finish.
 const GOODBYE: Duration = Duration::from_secs(5);
 const FINISH: Duration = Duration::from_secs(3);
+/// How long clients that were said goodbye may take to read it and go.
+const PARTING: Duration = Duration::from_secs(1);
 /// How long what was committed may take to leave for other nodes.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -83,6 +85,7 @@ pub struct Application {
     stage: watch::Sender<Stage>,
     grace: Duration,
     sessions: Arc<AtomicUsize>,
+    links: Links,
     chat: Addr<ChatServer>,
     bus: Arc<dyn Bus>,
 }
@@ -207,7 +210,7 @@ impl Application {
         actix_web::rt::spawn(links.clone().watch(settings.stall_timeout, metrics.clone()));
         let service = http::Service {
             entrance: Entrance {
-                links,
+                links: links.clone(),
                 tls,
                 patience: settings.connect_timeout,
                 limits,
@@ -229,6 +232,7 @@ impl Application {
             stage,
             grace: settings.drain_grace,
             sessions,
+            links,
             chat,
             bus,
         })
@@ -275,6 +279,7 @@ impl Application {
         if timeout(FLUSH, self.bus.flushed()).await.is_err() {
             log::warn!("letters to other nodes did not leave in time; those nodes read the store");
         }
+        part(&self.links).await;
         shut(&handle).await;
         serving.await.map_err(io::Error::other)?
     }
@@ -353,7 +358,15 @@ async fn goodbye(sessions: &AtomicUsize) {
     }
 }
 
-/// Drains what is left of the connections, for a second at most.
+/// Waits for the connections to end, which each of them does when its client has read the last frame and gone.
+async fn part(links: &Links) {
+    let deadline = Instant::now() + PARTING;
+    while links.count() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Drains what is left of the requests, for a second at most.
 async fn shut(handle: &ServerHandle) {
     handle.stop(true).await;
 }

@@ -171,6 +171,12 @@ impl Links {
         Ok(link)
     }
 
+    /// How many connections there are.
+    pub fn count(&self) -> usize {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|link| link.strong_count() > 0).count()
+    }
+
     /// Cuts every connection that has taken nothing for `stall`, and forgets those that are gone.
     /// Returns how many were cut.
     pub fn sweep(&self, stall: Duration) -> usize {

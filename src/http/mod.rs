@@ -5,6 +5,7 @@ mod address;
 pub mod api;
 mod connection;
 mod entrance;
+mod handover;
 mod health;
 mod metrics;
 mod service;

@@ -5,17 +5,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_codec::Framed;
+use actix_http::body::BoxBody;
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, KeepAlive};
+use actix_http::h1::Codec;
+use actix_http::{HttpService, KeepAlive, Request};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
-use actix_service::{Service as _, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::App;
-use actix_web::dev::AppConfig;
+use actix_service::{
+    Service as _, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
+};
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::web::Data;
+use actix_web::{App, Error};
 
 use super::connection::Connection;
 use super::entrance::Entrance;
-use super::{Api, Counters, Door, Health, api, routes};
+use super::{Api, Counters, Door, Health, api, handover, routes};
 use crate::actors::link::Link;
 
 /// How long a closed connection may stay for the client to read the last frame and close in turn.
@@ -76,7 +81,45 @@ impl Service {
         Error = DispatchError,
         InitError = (),
     > + use<> {
-        let app = App::new()
+        // One for each: a request that asks to become something else brings its connection along.
+        let config = |()| AppConfig::default();
+        let upgrades = apply_fn_factory(
+            map_config(self.app(), config),
+            |(request, connection): (Request, Framed<Connection, Codec>), app| {
+                let answered = app.call(request);
+                async move { handover::answer(answered.await?, connection).await }
+            },
+        );
+        HttpService::build()
+            // A connection is there for one request, or becomes a WebSocket: so none is held for nothing.
+            .keep_alive(KeepAlive::Disabled)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(|connection: &Connection, data| {
+                if let Some(link) = connection.link() {
+                    data.insert(Arc::clone(link));
+                }
+            })
+            .client_request_timeout(self.patience)
+            .client_disconnect_timeout(LINGER)
+            .upgrade(upgrades)
+            .h1(map_config(self.app(), config))
+    }
+
+    fn app(
+        &self,
+    ) -> App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        > + use<>,
+    > {
+        App::new()
             .wrap_fn(|request, service| {
                 if let Some(link) = request.conn_data::<Arc<Link>>() {
                     link.requested();
@@ -91,23 +134,6 @@ impl Service {
                 if let Some(api) = self.api.clone() {
                     api::routes(config, api);
                 }
-            });
-        HttpService::build()
-            // A connection is there for one request, or becomes a WebSocket: so none is held for nothing.
-            .keep_alive(KeepAlive::Disabled)
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
             })
-            .on_connect_ext(|connection: &Connection, data| {
-                if let Some(link) = connection.link() {
-                    data.insert(Arc::clone(link));
-                }
-            })
-            // A session is polled only when all it wrote before has gone: see `actors::ws`.
-            .h1_write_buffer_size(1)
-            .client_request_timeout(self.patience)
-            .client_disconnect_timeout(LINGER)
-            .h1(map_config(app, |()| AppConfig::default()))
     }
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder, rt, web};
 use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::address::client_address;
+use super::handover::Handover;
 use crate::actors::Stage;
 use crate::actors::link::Link;
 use crate::actors::session::{Session, Shared, Shown};
@@ -37,11 +38,7 @@ pub struct Door {
 }
 
 /// Answers an upgrade, or says why not.
-pub async fn upgrade(
-    request: HttpRequest,
-    payload: web::Payload,
-    door: web::Data<Door>,
-) -> Result<HttpResponse, Error> {
+pub async fn upgrade(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Error> {
     let host = header(&request, HOST).unwrap_or_default();
     if !door.gate.allows_host(host) {
         let text = "this server answers to loopback names only (see --allowed-host)\n";
@@ -52,22 +49,8 @@ pub async fn upgrade(
         let text = "this server answers to pages of its own only (see --allowed-origin)\n";
         return Ok(refuse(StatusCode::FORBIDDEN).body(text));
     }
-    // Behind a body would come another request, on a connection that is none for requests any more.
-    let has_body = |name| {
-        request
-            .headers()
-            .get(name)
-            .is_some_and(|value| value != "0")
-    };
-    if has_body(CONTENT_LENGTH) || has_body(TRANSFER_ENCODING) {
-        return Ok(refuse(StatusCode::BAD_REQUEST).body("an upgrade has no body\n"));
-    }
-    let version = request.headers().get(SEC_WEBSOCKET_VERSION);
-    if version.is_some_and(|version| version != VERSION) {
-        let mut answer = refuse(StatusCode::UPGRADE_REQUIRED);
-        return Ok(answer
-            .insert_header((SEC_WEBSOCKET_VERSION, VERSION))
-            .finish());
+    if let Some(refused) = misfit(&request) {
+        return Ok(refused);
     }
     if *door.shared.stage.borrow() == Stage::Leaving {
         return Ok(refuse(StatusCode::SERVICE_UNAVAILABLE).body("going away\n"));
@@ -85,8 +68,38 @@ pub async fn upgrade(
             .body("too many connections from this address\n"));
     };
     let shown = shown(&request, &shared);
-    ws::start(&request, payload, link, door.max_frame, |pipe| {
-        Session::new(new_connection(), shared, (shown, address, seat), pipe)
+    let mut answer = ws::accept(&request)?;
+    let max_frame = door.max_frame;
+    answer
+        .extensions_mut()
+        .insert(Handover::new(move |connection, bytes| {
+            let make =
+                move |pipe| Session::new(new_connection(), shared, (shown, address, seat), pipe);
+            rt::spawn(ws::run((connection, link), bytes, max_frame, make));
+        }));
+    Ok(answer)
+}
+
+/// What is answered to an upgrade that is none to a WebSocket, or not to this one.
+fn misfit(request: &HttpRequest) -> Option<HttpResponse> {
+    // What else is among the names, actix-http does not take for an upgrade.
+    let is_else = |name: &str| !name.trim().eq_ignore_ascii_case("websocket");
+    if header(request, UPGRADE).is_some_and(is_else) {
+        let text = "an upgrade is to `websocket` alone\n";
+        return Some(refuse(StatusCode::BAD_REQUEST).body(text));
+    }
+    // Behind a body would come another request, on a connection that is none for requests any more.
+    let length = request.headers().get(CONTENT_LENGTH);
+    let has_body = length.is_some_and(|length| length != "0");
+    if has_body || request.headers().contains_key(TRANSFER_ENCODING) {
+        return Some(refuse(StatusCode::BAD_REQUEST).body("an upgrade has no body\n"));
+    }
+    let version = request.headers().get(SEC_WEBSOCKET_VERSION);
+    version.is_some_and(|version| version != VERSION).then(|| {
+        let mut answer = refuse(StatusCode::UPGRADE_REQUIRED);
+        answer
+            .insert_header((SEC_WEBSOCKET_VERSION, VERSION))
+            .finish()
     })
 }
 

@@ -74,12 +74,20 @@ impl<S> FrameGuard<S> {
             return Ok(None);
         }
         self.fragments = total;
-        let frame = self.buffer.split_to(length).freeze();
-        if self.buffer.is_empty() {
-            // Gives the allocation back, which is shared with the frame.
-            self.buffer = BytesMut::new();
+        if self.buffer.len() == length {
+            // Nothing is kept of an allocation that is the frame's.
+            return Ok(Some(std::mem::take(&mut self.buffer).freeze()));
         }
-        Ok(Some(frame))
+        Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    fn keep(&mut self, bytes: Bytes) {
+        if self.buffer.is_empty() {
+            // Not copied where they are nobody else's.
+            self.buffer = bytes.into();
+        } else {
+            self.buffer.extend_from_slice(&bytes);
+        }
     }
 
     /// Makes room for the rest of a frame and no more: left to itself, the buffer would double.
@@ -202,7 +210,7 @@ where
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(bytes))) => {
                     this.pipe.hear();
-                    this.buffer.extend_from_slice(&bytes);
+                    this.keep(bytes);
                 }
                 Poll::Ready(None | Some(Err(_))) => return this.fail(Violation::Disconnected),
             }

@@ -1,0 +1,84 @@
+//! From a connection that HTTP is spoken on to one that a session speaks on.
+
+use std::time::Duration;
+
+use actix_codec::{Encoder, Framed, FramedParts};
+use actix_http::body::{BodySize, BoxBody, to_bytes};
+use actix_http::h1::{Codec, Message};
+use actix_http::{ConnectionType, Response};
+use actix_web::dev::ServiceResponse;
+use actix_web::{Error, HttpResponse};
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncWriteExt, copy, sink};
+use tokio::time::timeout;
+
+use super::connection::Connection;
+
+/// How long a client that is refused has to read why, and to go.
+const PARTING: Duration = Duration::from_secs(1);
+
+type Begin = dyn FnOnce(Connection, (Bytes, Bytes));
+
+/// Goes with the answer to an upgrade: takes the connection over.
+pub struct Handover(Box<Begin>);
+
+impl Handover {
+    /// `begin` is given the connection, the bytes still to be written on it, which are the answer's head,
+    /// and those that the client had sent behind its request.
+    pub fn new(begin: impl FnOnce(Connection, (Bytes, Bytes)) + 'static) -> Self {
+        Self(Box::new(begin))
+    }
+}
+
+/// Answers a request to become something else: hands its connection over where the answer says so, else the
+/// connection ends with the answer.
+///
+/// # Errors
+/// Where the connection ends before, or its answer cannot be made.
+pub async fn answer(
+    answered: ServiceResponse<BoxBody>,
+    connection: Framed<Connection, Codec>,
+) -> Result<(), Error> {
+    let mut answer = answered.into_parts().1;
+    let mut parts = connection.into_parts();
+    let handover = answer.extensions_mut().remove::<Handover>();
+    let Some(Handover(begin)) = handover else {
+        return refuse(answer, parts).await;
+    };
+    let head = Response::from(answer).drop_body();
+    put(&mut parts, Message::Item((head, BodySize::Stream)))?;
+    // Copies: the buffers themselves would stay as long as the session.
+    let first = Bytes::copy_from_slice(&parts.read_buf);
+    let head = Bytes::copy_from_slice(&parts.write_buf);
+    begin(parts.io, (head, first));
+    Ok(())
+}
+
+async fn refuse(
+    answer: HttpResponse,
+    mut parts: FramedParts<Connection, Codec>,
+) -> Result<(), Error> {
+    let (mut head, body) = Response::from(answer).into_parts();
+    head.head_mut().set_connection_type(ConnectionType::Close);
+    let body = to_bytes(body).await.map_err(Error::from)?;
+    let size = BodySize::Sized(body.len() as u64);
+    put(&mut parts, Message::Item((head, size)))?;
+    put(&mut parts, Message::Chunk(Some(body)))?;
+    put(&mut parts, Message::Chunk(None))?;
+    parts.io.write_all(&parts.write_buf).await?;
+    parts.io.shutdown().await?;
+    // What is left unread would reset the connection, and take the answer with it.
+    let mut nowhere = sink();
+    let _ = timeout(PARTING, copy(&mut parts.io, &mut nowhere)).await;
+    Ok(())
+}
+
+type Encoded = <Codec as Encoder<Message<(Response<()>, BodySize)>>>::Error;
+
+fn put(
+    parts: &mut FramedParts<Connection, Codec>,
+    message: Message<(Response<()>, BodySize)>,
+) -> Result<(), Encoded> {
+    let buffer: &mut BytesMut = &mut parts.write_buf;
+    parts.codec.encode(message, buffer)
+}
