@@ -1,6 +1,7 @@
 //! A connection that HTTP is spoken on, plain or encrypted: to actix-http the two are alike.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -206,9 +207,9 @@ impl AsyncRead for Connection {
                 buffer.filled().len() - before
             }
             Some(left) => {
-                let mut room = [0; HEAD_PIECE];
+                let mut room = [const { MaybeUninit::uninit() }; HEAD_PIECE];
                 let length = left.min(HEAD_PIECE).min(buffer.remaining());
-                let mut piece = ReadBuf::new(&mut room[..length]);
+                let mut piece = ReadBuf::uninit(&mut room[..length]);
                 ready!(this.read(cx, &mut piece))?;
                 buffer.put_slice(piece.filled());
                 let count = piece.filled().len();

@@ -23,6 +23,10 @@ use crate::actors::link::Link;
 /// So much is read at once, in bytes.
 const READ: usize = 16 * 1024;
 
+/// A client that is slow has to take so many bytes before it counts as one that takes anything: at about 500
+/// bytes a second with the watchdog's 30 s. Less may be the kernel's own doing.
+const PIECE: usize = 16 * 1024;
+
 /// What a client sends, as it comes.
 pub struct Inlet<C> {
     connection: Rc<RefCell<C>>,
@@ -59,8 +63,8 @@ pub struct Wire<C, S> {
     frames: S,
     /// What is to be written before the session may write more.
     rest: Bytes,
-    /// The socket did not take all of `rest` at once.
-    stalled: bool,
+    /// The socket did not take all of `rest` at once; so many bytes of the present piece it has taken.
+    stalled: Option<usize>,
     stage: Stage,
     pipe: Rc<Pipe>,
     link: Arc<Link>,
@@ -88,7 +92,7 @@ impl<C, S> Wire<C, S> {
             connection,
             frames,
             rest: answer,
-            stalled: false,
+            stalled: None,
             stage: Stage::Open,
             pipe,
             link,
@@ -102,8 +106,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin, S> Wire<C, S> {
         while !self.rest.is_empty() {
             let written = Pin::new(&mut *self.connection.borrow_mut()).poll_write(cx, &self.rest);
             let Poll::Ready(written) = written else {
-                if !self.stalled {
-                    self.stalled = true;
+                if self.stalled.is_none() {
+                    self.stalled = Some(0);
                     self.link.started();
                 }
                 self.link.handed_over();
@@ -114,14 +118,27 @@ impl<C: AsyncRead + AsyncWrite + Unpin, S> Wire<C, S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.rest.advance(count);
-            if self.stalled {
-                self.link.took(self.rest.is_empty());
-            }
+            self.note_taken(count);
         }
-        self.stalled = false;
         // Empty as it is, it would hold on to what it was part of.
         self.rest = Bytes::new();
         Poll::Ready(Ok(()))
+    }
+
+    /// Tells the watchdog of bytes that a slow socket has taken.
+    fn note_taken(&mut self, count: usize) {
+        let Some(taken) = &mut self.stalled else {
+            return;
+        };
+        *taken += count;
+        let all = self.rest.is_empty();
+        if all || *taken >= PIECE {
+            *taken = 0;
+            self.link.took(all);
+        }
+        if all {
+            self.stalled = None;
+        }
     }
 
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
