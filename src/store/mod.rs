@@ -143,7 +143,8 @@ impl Store {
                 Err(failed) => failed,
             };
             self.recall.clear();
-            if !failed.before_commit || chances == 0 || !pooled.is_broken() {
+            let broken = pooled.is_broken(&failed.error);
+            if !failed.before_commit || chances == 0 || !broken {
                 return Err(failed.error);
             }
         }
@@ -159,7 +160,7 @@ impl Store {
             let mut pooled = self.readers.get()?;
             chances -= 1;
             match read(&mut pooled.link()) {
-                Err(_) if chances > 0 && pooled.is_broken() => {}
+                Err(error) if pooled.is_broken(&error) && chances > 0 => {}
                 result => return result,
             }
         }
@@ -269,7 +270,12 @@ impl Store {
         &self,
         write: impl FnOnce(&mut Link<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        write(&mut self.writers.get()?.link())
+        let mut pooled = self.writers.get()?;
+        let result = write(&mut pooled.link());
+        if let Err(error) = &result {
+            pooled.is_broken(error);
+        }
+        result
     }
 
     /// A user, where they exist.

@@ -139,21 +139,6 @@ async fn postgres_is_killed_and_restarted_at_once_again_and_again_at_any_moment(
     load.settle(&ground).await;
 }
 
-/// All of its connections are broken by then, and no statement has run on most of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_is_restarted_below_a_node_that_nobody_uses() {
-    let ground = Ground::new(Plan { nodes: 1, ..PLAN });
-    let node = ground.node(0);
-    health::becomes(node, Health::Green).await;
-    for _ in 0..rounds() {
-        ground.postgres().kill9();
-        ground.postgres().restart();
-        health::becomes(node, Health::Green).await;
-    }
-    let mut client = Client::connect(node, "newcomer").await;
-    assert!(client.contacts().await.is_empty());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_stops_in_order_although_its_store_hangs() {
     let ground = Ground::new(PLAN);

@@ -152,11 +152,12 @@ impl Pool {
 }
 
 impl Pooled {
-    /// Whether the database is gone from the other end. The pool throws such a connection away.
-    pub fn is_broken(&mut self) -> bool {
+    /// Whether the database is gone from the other end, after it failed like this. The pool throws such a
+    /// connection away.
+    pub fn is_broken(&mut self, error: &StoreError) -> bool {
         match self {
             Self::Sqlite(connection) => R2D2Connection::is_broken(&mut **connection),
-            Self::Postgres(connection) => R2D2Connection::is_broken(&mut **connection),
+            Self::Postgres(connection) => postgres::is_broken(connection, error),
         }
     }
 
