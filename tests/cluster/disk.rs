@@ -17,97 +17,89 @@ pub const ON_A_FILE: Plan = Plan {
     ..TWO_NODES
 };
 
-/// Under load, again and again: while the store fails, everybody is told so, and the health check and the log say it;
-/// afterwards everybody goes on, and nothing acknowledged is lost.
-async fn everybody_goes_through(says: &str, begin: impl Fn(&Ground), end: impl Fn(&Ground)) {
+/// What can happen to the disk.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Error(DiskError),
+    /// The files of the database with these endings are somewhere else.
+    Moved(&'static [&'static str]),
+}
+
+impl Fault {
+    fn begin(self, ground: &Ground) {
+        match self {
+            Fault::Error(error) => ground.shim().order_disk_error(Some(error)),
+            Fault::Moved(endings) => {
+                for ending in endings {
+                    let (here, away) = places(ground.database().path(), ending);
+                    fs::rename(here, away).expect("a file can be moved");
+                }
+            }
+        }
+    }
+
+    fn end(self, ground: &Ground) {
+        match self {
+            Fault::Error(_) => ground.shim().order_disk_error(None),
+            Fault::Moved(endings) => {
+                for ending in endings {
+                    let (here, away) = places(ground.database().path(), ending);
+                    fs::rename(away, here).expect("a file can be moved");
+                }
+            }
+        }
+    }
+
+    /// What the log says.
+    fn said(self) -> &'static str {
+        match self {
+            Fault::Error(DiskError::Full) => "the database failed: database or disk is full",
+            Fault::Error(_) => "the database failed: disk I/O error",
+            Fault::Moved(_) => "the database is not where it was",
+        }
+    }
+}
+
+/// The place of such a file of the database, and where it is put when it is taken away.
+fn places(database: &Path, ending: &str) -> (PathBuf, PathBuf) {
+    let name = format!("{}{ending}", database.display());
+    (PathBuf::from(&name), PathBuf::from(format!("{name}.away")))
+}
+
+/// Under load, one fault after the other: while it lasts everybody is told, and the health check says it; afterwards
+/// everybody goes on, and nothing acknowledged is lost.
+async fn everybody_goes_through(faults: &[Fault]) {
     let ground = Ground::new(ON_A_FILE);
     let node = ground.node(0);
     let load = Load::start(&ground).await;
-    for _ in 0..rounds() {
-        begin(&ground);
+    for fault in std::iter::repeat_n(faults, rounds() as usize).flatten() {
+        fault.begin(&ground);
         health::becomes(node, Health::Red).await;
         newcomer_is_refused(node).await;
         load.is_refused_at(0).await;
         health::becomes(node, Health::Red).await;
-        end(&ground);
+        fault.end(&ground);
         health::becomes(node, Health::Green).await;
         load.goes_on().await;
     }
     load.settle(&ground).await;
     let log = node.log();
-    assert!(log.contains(says), "{says:?} is not in the log:\n{log}");
+    // A store that fails again and again is not logged each time.
+    let said = faults[0].said();
+    assert!(log.contains(said), "{said:?} is not in the log:\n{log}");
     let check = "SELECT integrity_check FROM pragma_integrity_check";
     assert_eq!(ground.database().query(check), ["ok"]);
 }
 
-async fn the_disk_fails(error: DiskError, says: &str) {
-    let begin = |ground: &Ground| ground.shim().order_disk_error(Some(error));
-    let end = |ground: &Ground| ground.shim().order_disk_error(None);
-    everybody_goes_through(says, begin, end).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_disk_is_full_and_then_breaks_and_then_can_only_be_read() {
+    let errors = [DiskError::Full, DiskError::Broken, DiskError::ReadOnly];
+    everybody_goes_through(&errors.map(Fault::Error)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_disk_is_full() {
-    the_disk_fails(
-        DiskError::Full,
-        "the store fails: the database failed: database or disk is full",
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_disk_can_only_be_read() {
-    the_disk_fails(
-        DiskError::ReadOnly,
-        "the store fails: the database failed: disk I/O error",
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_disk_breaks() {
-    the_disk_fails(
-        DiskError::Broken,
-        "the store fails: the database failed: disk I/O error",
-    )
-    .await;
-}
-
-/// The files of the database that are there, and where they are put when they are taken away.
-fn moves(database: &Path) -> Vec<(PathBuf, PathBuf)> {
-    let away = |ending: &str| {
-        let name = format!("{}{ending}", database.display());
-        (PathBuf::from(&name), PathBuf::from(format!("{name}.away")))
-    };
-    ["", "-wal"].map(away).to_vec()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_is_moved_away_and_back() {
-    let begin = |ground: &Ground| {
-        for (here, away) in moves(ground.database().path()) {
-            fs::rename(here, away).expect("a file can be moved");
-        }
-    };
-    let end = |ground: &Ground| {
-        for (here, away) in moves(ground.database().path()) {
-            fs::rename(away, here).expect("a file can be moved");
-        }
-    };
-    everybody_goes_through("is not where it was", begin, end).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_of_the_database_is_moved_away_and_back() {
-    let begin = |ground: &Ground| {
-        let (here, away) = &moves(ground.database().path())[1];
-        fs::rename(here, away).expect("a file can be moved");
-    };
-    let end = |ground: &Ground| {
-        let (here, away) = &moves(ground.database().path())[1];
-        fs::rename(away, here).expect("a file can be moved");
-    };
-    everybody_goes_through("is not where it was", begin, end).await;
+async fn the_database_is_moved_away_and_back_and_then_its_log_alone() {
+    everybody_goes_through(&[Fault::Moved(&["", "-wal"]), Fault::Moved(&["-wal"])]).await;
 }
 
 /// A node without load notices, too.
@@ -115,10 +107,10 @@ async fn the_log_of_the_database_is_moved_away_and_back() {
 async fn another_file_is_put_in_the_place_of_the_database() {
     let ground = Ground::new(ON_A_FILE);
     let node = ground.node(0);
-    let (here, away) = &moves(ground.database().path())[0];
+    let (here, away) = places(ground.database().path(), "");
     health::becomes(node, Health::Green).await;
-    fs::rename(here, away).expect("a file can be moved");
-    fs::copy(away, here).expect("a file can be copied");
+    fs::rename(&here, &away).expect("a file can be moved");
+    fs::copy(&away, &here).expect("a file can be copied");
     health::becomes(node, Health::Red).await;
     newcomer_is_refused(node).await;
     fs::rename(away, here).expect("a file can be moved");
