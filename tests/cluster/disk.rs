@@ -118,3 +118,38 @@ async fn another_file_is_put_in_the_place_of_the_database() {
     let mut client = Client::connect(node, "newcomer").await;
     assert_eq!(client.ids().await.len(), 10);
 }
+
+/// The deleted file whose name ended so, of which a process still has a descriptor.
+fn deleted(process: u32, ending: &str) -> Vec<u8> {
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+    let mut paths = descriptors.map(|entry| entry.expect("they can be read").path());
+    let is_it = |path: &PathBuf| {
+        let link = fs::read_link(path).unwrap_or_default();
+        let link = link.to_string_lossy().into_owned();
+        link.ends_with(&format!("{ending} (deleted)"))
+    };
+    let path = paths.find(is_it).expect("it is open");
+    fs::read(path).expect("it can be read")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_database_is_copied_out_of_the_running_server() {
+    let ground = Ground::new(ON_A_FILE);
+    let node = ground.node(0);
+    let mut ann = Client::connect(node, "ann").await;
+    let sent = ann.deliver("bob", "before").await;
+    let files = ["", "-wal"].map(|ending| places(ground.database().path(), ending).0);
+    for file in &files {
+        fs::remove_file(file).expect("it is there");
+    }
+    health::becomes(node, Health::Red).await;
+    let saved = [".db", ".db-wal"].map(|ending| deleted(node.pid(), ending));
+    ann.close().await;
+    node.terminate().await;
+    for (file, bytes) in files.iter().zip(saved) {
+        fs::write(file, bytes).expect("it can be written");
+    }
+    node.restart();
+    let mut bob = Client::connect(node, "bob").await;
+    bob.expect_message("ann", "bob", &sent, "before").await;
+}

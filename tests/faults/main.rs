@@ -19,6 +19,7 @@ mod bystanders;
 mod crash;
 mod crash_load;
 mod crash_pair;
+mod crash_receiver;
 mod flow;
 mod full_disk;
 mod hoarders;
