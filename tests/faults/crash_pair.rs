@@ -1,6 +1,8 @@
 //! A sender and a recipient whose books outlive the server's process.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -35,6 +37,8 @@ pub struct CrashPair {
     pending: Vec<String>,
     /// Messages whose status 1 was seen.
     acknowledged: HashSet<String>,
+    /// Counts them for all pairs, while they are under load.
+    acks: Arc<AtomicUsize>,
     /// What the recipient got before the last crash, in order.
     live: Vec<String>,
     /// The history that was verified after earlier crashes, in order.
@@ -57,7 +61,7 @@ enum End {
 
 impl CrashPair {
     /// A pair that has not met yet.
-    pub fn new(number: usize, text_bytes: usize) -> CrashPair {
+    pub fn new(number: usize, text_bytes: usize, acks: &Arc<AtomicUsize>) -> CrashPair {
         CrashPair {
             sender: format!("sender-{number}"),
             recipient: format!("recipient-{number}"),
@@ -67,6 +71,7 @@ impl CrashPair {
             texts: HashMap::new(),
             pending: Vec::new(),
             acknowledged: HashSet::new(),
+            acks: Arc::clone(acks),
             live: Vec::new(),
             verified: Vec::new(),
         }
@@ -137,6 +142,7 @@ impl CrashPair {
             let id = id_of(frame);
             self.pending.retain(|pending| pending != id);
             self.acknowledged.insert(id.to_owned());
+            self.acks.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -3,6 +3,7 @@
 //! The server is killed, and its files become what a disk may then hold ([`super::unsynced`]).
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -47,10 +48,14 @@ impl Powered {
     /// Lets the load run for a while, and cuts the power.
     async fn cut_under(&mut self, load: &mut CrashLoad, fate: Fate) -> Lost {
         let connections = load.settle(&self.server).await;
-        let after = Duration::from_millis(self.random.random_range(20..=200));
+        let after = Duration::from_millis(self.random.random_range(0..=200));
         let changes = self.random.random_range(1..=100);
         let in_checkpoint = self.random.random_bool(0.4);
+        let acks = load.acks();
+        let before = acks.load(Ordering::Relaxed);
         let death = async {
+            let more = || acks.load(Ordering::Relaxed) > before;
+            eventually("something to lose", more).await;
             // Nothing is waited for: the moment is meant to be any.
             tokio::time::sleep(after).await;
             self.shim.order_death(changes, in_checkpoint);
