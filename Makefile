@@ -43,10 +43,11 @@ bench-schema: ## Compare the candidate schemas (some ten minutes, 3 GB in TMPDIR
 	$(CARGO) bench --locked --bench schema
 
 proof: ## Run the long forms of the fault tests on all three, and the mutants where they are there
-	for on in sqlite postgres cluster; do \
-		YANSHU_TEST_ON=$$on YANSHU_CRASH_ROUNDS=50 YANSHU_SLOW_READER=100000 \
+	for on in sqlite:500 postgres:200 cluster:50; do \
+		export YANSHU_TEST_ON=$${on%:*} YANSHU_CRASH_ROUNDS=$${on#*:}; \
+		YANSHU_POWER_ROUNDS=50 YANSHU_SLOW_READER=100000 \
 			$(CARGO) test --release --locked --test faults -- --nocapture || exit 1; \
-		YANSHU_TEST_ON=$$on YANSHU_MODEL_HISTORIES=10000 \
+		YANSHU_MODEL_HISTORIES=10000 \
 			$(CARGO) test --release --locked --test model -- --nocapture || exit 1; \
 	done
 	YANSHU_CLUSTER_ROUNDS=10 $(CARGO) test --release --locked --test cluster -- --nocapture

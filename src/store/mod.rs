@@ -33,7 +33,7 @@ mod users;
 use std::time::Duration;
 
 use crate::protocol::UserId;
-use connection::{Deployment, Lane, Link, Pool};
+use connection::{Deployment, Lane, Link, Pool, Pooled};
 
 pub use batch::{Connected, NewMessage, Outcome, Refused, Write};
 pub use contacts::{AUTOMATIC_CONTACTS_MAX, Contact};
@@ -61,6 +61,9 @@ pub enum StoreError {
     /// The tables could not be brought up to date.
     #[error("the database cannot be migrated: {0}")]
     Migration(String),
+    /// The file is not where it was opened: what is written to it, nobody finds.
+    #[error("the database is not where it was: {0} is gone, or is another file")]
+    Moved(String),
     /// Others created the same users again and again while something was being written.
     #[error("the database was too busy with the same users")]
     Overtaken,
@@ -129,7 +132,7 @@ impl Store {
         // When the database was restarted, every connection of the pool may be broken.
         let mut chances = self.writers.size() + 1;
         loop {
-            let mut pooled = self.writers.get()?;
+            let mut pooled = self.writer()?;
             chances -= 1;
             let result = batch::apply(
                 &mut pooled.link(),
@@ -143,10 +146,19 @@ impl Store {
                 Err(failed) => failed,
             };
             self.recall.clear();
-            if !failed.before_commit || chances == 0 || !pooled.is_broken() {
+            let broken = pooled.is_broken(&failed.error);
+            if !failed.before_commit || chances == 0 || !broken {
                 return Err(failed.error);
             }
         }
+    }
+
+    /// A connection to write over.
+    fn writer(&self) -> Result<Pooled, StoreError> {
+        let pooled = self.writers.get()?;
+        // Afterwards: a new connection makes a log where there is none.
+        self.writers.check_whereabouts()?;
+        Ok(pooled)
     }
 
     /// Reads, over another connection where one turns out to be broken.
@@ -159,7 +171,7 @@ impl Store {
             let mut pooled = self.readers.get()?;
             chances -= 1;
             match read(&mut pooled.link()) {
-                Err(_) if chances > 0 && pooled.is_broken() => {}
+                Err(error) if pooled.is_broken(&error) && chances > 0 => {}
                 result => return result,
             }
         }
@@ -194,11 +206,12 @@ impl Store {
         [self.writers.state(), self.readers.state()]
     }
 
-    /// Asks for as little as possible: that the database answers.
+    /// Asks for as little as possible: that the database answers, and is where it was.
     ///
     /// # Errors
-    /// Where it does not.
+    /// Where it does not, or is not.
     pub fn ping(&self) -> Result<(), StoreError> {
+        self.writers.check_whereabouts()?;
         self.read(ids::ping)
     }
 
@@ -238,9 +251,7 @@ impl Store {
         rows: &[UserRow],
         mut progress: impl FnMut(usize),
     ) -> Result<Imported, StoreError> {
-        import::unless_overtaken(|| {
-            import::users(&mut self.writers.get()?.link(), rows, &mut progress)
-        })
+        import::unless_overtaken(|| import::users(&mut self.writer()?.link(), rows, &mut progress))
     }
 
     /// Adds contacts or renames them, all or none; users that do not exist are created.
@@ -253,7 +264,7 @@ impl Store {
         mut progress: impl FnMut(usize),
     ) -> Result<Imported, StoreError> {
         import::unless_overtaken(|| {
-            import::contacts(&mut self.writers.get()?.link(), rows, &mut progress)
+            import::contacts(&mut self.writer()?.link(), rows, &mut progress)
         })
     }
 }
@@ -269,7 +280,12 @@ impl Store {
         &self,
         write: impl FnOnce(&mut Link<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        write(&mut self.writers.get()?.link())
+        let mut pooled = self.writer()?;
+        let result = write(&mut pooled.link());
+        if let Err(error) = &result {
+            pooled.is_broken(error);
+        }
+        result
     }
 
     /// A user, where they exist.

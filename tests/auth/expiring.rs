@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::{Client, Server, frames};
+use super::support::{Client, Mode, Server, Shim, frames, only_on};
 use super::tokens::{after, claims_with, open, sign, token, with_secret};
 
 /// How long after its `exp` a session may live on, on a busy machine.
@@ -128,4 +128,25 @@ async fn pages_that_are_still_owed_do_not_keep_a_session_beyond_its_token() {
     let pages = heard.iter().filter(|text| text.contains("historyMsgs"));
     let pages = pages.count();
     assert!(pages < PAGES / 4, "{pages} pages were sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_ends_by_the_clock_also_when_that_is_set() {
+    if !only_on(&[Mode::Sqlite], "one node shows it") {
+        return;
+    }
+    const DAY: i64 = 24 * 3600;
+    let shim = Shim::new();
+    let server = Server::behind(&shim, &[&with_secret()]);
+    let hour = sign(&claims_with("ann", &json!({"exp": after(3600)})));
+    for (offset, is_good) in [(0, true), (-DAY, true), (DAY, false), (0, true)] {
+        shim.order_clock_offset(offset);
+        let mut ann = Client::open(server.node(0)).await;
+        ann.send(connect_with("ann", &hour)).await;
+        if is_good {
+            ann.expect(&frames::connected_text("ann")).await;
+        } else {
+            assert_eq!(ann.expect_close().await, 4401);
+        }
+    }
 }

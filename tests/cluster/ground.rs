@@ -2,13 +2,15 @@
 
 use super::support::ports::free_port;
 use super::support::postgres::Lent;
-use super::support::{Database, Nats, Node, Postgres, Proxy, Server};
+use super::support::{Database, Nats, Node, Postgres, Proxy, Server, Shim};
 
 /// What a test needs. A fault strikes the first node, where it strikes one.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// How many nodes there are. One alone has no bus.
     pub nodes: usize,
+    /// Whether there is one node on a file, with no PostgreSQL, whose disk and clock go as the test orders.
+    pub on_a_file: bool,
     /// Whether the test kills or stops PostgreSQL: it then gets one of its own, which syncs what it commits.
     pub own_postgres: bool,
     /// Whether it kills or stops NATS.
@@ -24,6 +26,7 @@ pub struct Plan {
 /// Two nodes that nothing happens to.
 pub const TWO_NODES: Plan = Plan {
     nodes: 2,
+    on_a_file: false,
     own_postgres: false,
     own_nats: false,
     store_way: false,
@@ -39,12 +42,16 @@ pub struct Ground {
     bus_way: Option<Proxy>,
     postgres: Option<Postgres>,
     nats: Option<Nats>,
+    shim: Option<Shim>,
     _lent: Option<Lent>,
 }
 
 impl Ground {
     /// Starts everything.
     pub fn new(plan: Plan) -> Ground {
+        if plan.on_a_file {
+            return Ground::on_a_file(plan.flags);
+        }
         let postgres = plan.own_postgres.then(Postgres::start);
         let lent = match &postgres {
             Some(_) => None,
@@ -89,7 +96,24 @@ impl Ground {
             bus_way,
             postgres,
             nats,
+            shim: None,
             _lent: lent,
+        }
+    }
+
+    fn on_a_file(flags: &[&str]) -> Ground {
+        let shim = Shim::new();
+        let port = free_port();
+        let listen = format!("--listen=127.0.0.1:{port}");
+        Ground {
+            server: Server::behind(&shim, &[flags, &[&listen]].concat()),
+            ports: vec![port],
+            store_way: None,
+            bus_way: None,
+            postgres: None,
+            nats: None,
+            shim: Some(shim),
+            _lent: None,
         }
     }
 
@@ -111,6 +135,16 @@ impl Ground {
     /// The test's own PostgreSQL.
     pub fn postgres(&self) -> &Postgres {
         self.postgres.as_ref().expect("the plan says so")
+    }
+
+    /// The disk and the clock of the node.
+    pub fn shim(&self) -> &Shim {
+        self.shim.as_ref().expect("the plan says so")
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        self.server.database()
     }
 
     /// The test's own NATS.

@@ -1,4 +1,5 @@
-//! What becomes of messages when PostgreSQL, NATS, a node or the ways between them fail, under load.
+//! What becomes of messages when PostgreSQL, NATS, a node or the ways between them fail, under load; and, for one node
+//! on a file, when the disk or the clock does.
 //!
 //! Most tests let the load of [`load`] run, have a fault strike, wait until everybody goes on, and then hold all
 //! that the clients remember against all that the server has kept ([`verify`], which [`verify_itself`] holds
@@ -19,9 +20,11 @@ mod support;
 mod archive;
 mod bus_down;
 mod bus_overrun;
+mod clock;
 mod connecting;
 mod crossing;
 mod devices;
+mod disk;
 mod ground;
 mod health;
 mod load;

@@ -40,7 +40,7 @@ impl Outage {
 }
 
 /// Who connects while the store is down is told so, and the connection stays for another try.
-async fn newcomer_is_refused(node: &Node) {
+pub async fn newcomer_is_refused(node: &Node) {
     let mut newcomer = Client::open(node).await;
     newcomer.set_patience(BOUND);
     for _ in 0..2 {

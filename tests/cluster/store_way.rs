@@ -51,6 +51,18 @@ async fn the_way_of_one_node_to_postgres_freezes() {
     load.settle(&ground).await;
 }
 
+/// No statement has run on any of its connections when they break, so that none is even prepared.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_nobody_has_used_yet_is_cut_off_from_postgres() {
+    let ground = Ground::new(Plan { nodes: 1, ..PLAN });
+    let node = ground.node(0);
+    ground.store_way().cut();
+    ground.store_way().heal();
+    health::becomes(node, Health::Green).await;
+    let mut newcomer = Client::connect(node, "newcomer").await;
+    assert!(newcomer.contacts().await.is_empty());
+}
+
 /// How often a node has said that it reaches the bus.
 fn joinings(node: &Node) -> usize {
     node.log().matches("the bus is up").count()

@@ -1,9 +1,13 @@
 //! A sender and a recipient whose books outlive the server's process.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
+use tokio::sync::oneshot;
 
+use super::crash_receiver::{is_of_a_killed_store, receive_until_gone};
 use super::flow::{Flow, id_of, text_of};
 use super::support::client::split_ids;
 use super::support::{Server, frames};
@@ -14,10 +18,15 @@ const WINDOW: usize = 64;
 /// How many granted IDs the sender keeps in stock under load.
 const STOCK: usize = 200;
 
+/// How the failure begins that names what was lost.
+pub const LOST: &str = "acknowledged and lost:";
+
 /// One conversation, in one direction.
 pub struct CrashPair {
     sender: String,
     recipient: String,
+    /// How many bytes a text has at least.
+    text_bytes: usize,
     /// Every ID that an answer granted to the sender, in order.
     pub granted: Vec<String>,
     /// Granted IDs that no message was sent under.
@@ -28,6 +37,8 @@ pub struct CrashPair {
     pending: Vec<String>,
     /// Messages whose status 1 was seen.
     acknowledged: HashSet<String>,
+    /// Counts them for all pairs, while they are under load.
+    acks: Arc<AtomicUsize>,
     /// What the recipient got before the last crash, in order.
     live: Vec<String>,
     /// The history that was verified after earlier crashes, in order.
@@ -40,17 +51,27 @@ pub struct Connected {
     recipient: Flow,
 }
 
+/// Why a sender sends no more.
+enum End {
+    /// The server is gone.
+    Gone,
+    /// The server is there, and its store is not.
+    Refused,
+}
+
 impl CrashPair {
     /// A pair that has not met yet.
-    pub fn new(number: usize) -> CrashPair {
+    pub fn new(number: usize, text_bytes: usize, acks: &Arc<AtomicUsize>) -> CrashPair {
         CrashPair {
             sender: format!("sender-{number}"),
             recipient: format!("recipient-{number}"),
+            text_bytes,
             granted: Vec::new(),
             unspent: VecDeque::new(),
             texts: HashMap::new(),
             pending: Vec::new(),
             acknowledged: HashSet::new(),
+            acks: Arc::clone(acks),
             live: Vec::new(),
             verified: Vec::new(),
         }
@@ -61,18 +82,24 @@ impl CrashPair {
         self.verified.len()
     }
 
-    /// Sends and receives as fast as it goes, until the server is gone.
+    /// Sends and receives as fast as it goes, until the server is gone, or its store.
     pub async fn load(&mut self, connected: Connected) {
         let Connected {
             mut sender,
             recipient,
         } = connected;
-        let receiving = tokio::spawn(receive_until_gone(recipient, self.sender.clone()));
-        self.send_until_gone(&mut sender).await;
+        let (stop, stopped) = oneshot::channel();
+        let receiving = receive_until_gone(recipient, self.sender.clone(), stopped);
+        let receiving = tokio::spawn(receiving);
+        let mut stop = Some(stop);
+        if let End::Refused = self.send_until_gone(&mut sender).await {
+            // Whom the server is gone for, too, is not there to be told.
+            let _ = stop.take().map(|stop| stop.send(()));
+        }
         self.live = receiving.await.expect("the recipient saw nothing wrong");
     }
 
-    async fn send_until_gone(&mut self, flow: &mut Flow) {
+    async fn send_until_gone(&mut self, flow: &mut Flow) -> End {
         let mut grants_asked = 0;
         loop {
             while self.unspent.len() + grants_asked * 10 < STOCK {
@@ -83,7 +110,8 @@ impl CrashPair {
                 let Some(id) = self.unspent.pop_front() else {
                     break;
                 };
-                let text = format!("message {} of {}", self.texts.len(), self.sender);
+                let text = format!("message {} of {} ", self.texts.len(), self.sender);
+                let text = format!("{text:x<0$}", self.text_bytes);
                 flow.feed(frames::message(&self.sender, &self.recipient, &id, &text).to_string())
                     .await;
                 self.texts.insert(id.clone(), text);
@@ -92,7 +120,7 @@ impl CrashPair {
             // What cannot be sent any more stays pending; what was answered before the end still has to be read.
             flow.flush().await;
             let Some(frame) = flow.next().await else {
-                return;
+                return End::Gone;
             };
             match frame["action"].as_str() {
                 Some("2") => {
@@ -102,6 +130,7 @@ impl CrashPair {
                     self.unspent.extend(ids);
                 }
                 Some("4") => self.note_status(&frame),
+                Some("0") if is_of_a_killed_store(&frame) => return End::Refused,
                 _ => panic!("{}: unexpected under load: {frame}", self.sender),
             }
         }
@@ -113,6 +142,7 @@ impl CrashPair {
             let id = id_of(frame);
             self.pending.retain(|pending| pending != id);
             self.acknowledged.insert(id.to_owned());
+            self.acks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -150,6 +180,18 @@ impl CrashPair {
             self.recipient
         );
         Connected { sender, recipient }
+    }
+
+    /// Checks that history has every message that was acknowledged, before anything is sent again.
+    pub async fn lost_nothing(&self, server: &Server) {
+        let mut sender = Flow::connect(server, &self.sender).await;
+        let last = self.verified.last().map(String::as_str);
+        let news = sender.history_since(&self.recipient, last).await;
+        let mut known: HashSet<_> = news.iter().map(id_of).collect();
+        known.extend(self.verified.iter().map(String::as_str));
+        let acknowledged = self.acknowledged.iter().map(String::as_str);
+        let lost: Vec<_> = acknowledged.filter(|id| !known.contains(id)).collect();
+        assert!(lost.is_empty(), "{LOST} {lost:?}");
     }
 
     async fn resend_pending(&mut self, flow: &mut Flow) {
@@ -201,7 +243,7 @@ impl CrashPair {
             .iter()
             .filter(|id| !distinct.contains(id))
             .collect();
-        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+        assert!(lost.is_empty(), "{LOST} {lost:?}");
         assert_eq!(
             distinct.len(),
             self.acknowledged.len(),
@@ -234,29 +276,4 @@ impl CrashPair {
             .all(|message| message["chatMsg"]["status"] == 2);
         assert!(all_read, "what was read stays read");
     }
-}
-
-/// Takes messages, and reads every third of them, until the server is gone. Returns their IDs in order.
-async fn receive_until_gone(mut flow: Flow, sender: String) -> Vec<String> {
-    let mut received = Vec::new();
-    let mut distinct = HashSet::new();
-    while let Some(frame) = flow.next().await {
-        assert_eq!(
-            frame["action"],
-            "3",
-            "{}: unexpected under load: {frame}",
-            flow.user()
-        );
-        let id = id_of(&frame).to_owned();
-        assert!(
-            distinct.insert(id.clone()),
-            "{} got {id} twice on one connection",
-            flow.user()
-        );
-        if received.len() % 3 == 0 {
-            flow.send(&frames::read(flow.user(), &sender, &id)).await;
-        }
-        received.push(id);
-    }
-    received
 }

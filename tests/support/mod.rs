@@ -32,6 +32,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod server;
+pub mod shim;
 
 use std::future::Future;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub use postgres::Postgres;
 pub use proxy::Proxy;
 pub use raw::RawClient;
 pub use server::Server;
+pub use shim::{DiskError, Shim};
 
 /// How long a test waits for anything that has to happen, before it fails.
 pub const DEADLINE: Duration = Duration::from_secs(10);

@@ -22,8 +22,17 @@ pub struct Start {
     pub base: Vec<String>,
     /// Those of the test.
     pub flags: Vec<String>,
+    /// Under what.
+    pub conditions: Conditions,
+}
+
+/// What is not as usual where a node runs.
+#[derive(Clone, Default)]
+pub struct Conditions {
     /// How many blocks of 512 bytes a file of the node may have.
     pub file_limit: Option<u32>,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Node {
@@ -127,7 +136,7 @@ impl Node {
 
     /// Has the next start be without the limit on the size of files.
     pub fn lift_file_limit(&self) {
-        self.start().file_limit = None;
+        self.start().conditions.file_limit = None;
     }
 
     /// The resident memory at this moment, in KiB.
@@ -166,7 +175,7 @@ impl Node {
 impl Start {
     /// The command. A flag of the test replaces the fixture's own.
     fn command(&self, directory: &Path) -> Command {
-        let mut command = match self.file_limit {
+        let mut command = match self.conditions.file_limit {
             None => shielded(Command::new(BINARY)),
             Some(blocks) => limited(blocks),
         };
@@ -179,6 +188,8 @@ impl Start {
                 command.arg(flag);
             }
         }
+        let environment = self.conditions.environment.iter();
+        command.envs(environment.map(|(name, value)| (name, value)));
         command.args(&self.flags).current_dir(directory);
         command
     }

@@ -8,9 +8,10 @@ use tempfile::TempDir;
 use super::database::Database;
 use super::mode::{Mode, mode};
 use super::nats::Nats;
-use super::node::{Node, Start, owned};
+use super::node::{Conditions, Node, Start, owned};
 use super::place::{Place, Places};
 use super::postgres::{Lent, Postgres};
+use super::shim::Shim;
 
 pub use super::command::{Ended, STOP_DEADLINE, run, run_with_env};
 
@@ -37,15 +38,16 @@ impl Server {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         if mode() == Mode::Sqlite {
             let database = Database::Sqlite(directory.path().join("yanshu.db"));
-            return Server::launch(directory, database, &[flags], &[], None);
+            return Server::launch(directory, database, &[flags], &[], Conditions::default());
         }
         let lent = Postgres::shared().lend_database();
         let database = lent.database().clone();
         let mut server = if mode() == Mode::Cluster {
             let bus = format!("--nats-url={}", Nats::shared().url());
-            Server::launch(directory, database, &[flags, flags], &[&bus], None)
+            let nodes = [flags, flags];
+            Server::launch(directory, database, &nodes, &[&bus], Conditions::default())
         } else {
-            Server::launch(directory, database, &[flags], &[], None)
+            Server::launch(directory, database, &[flags], &[], Conditions::default())
         };
         server.lent = Some(lent);
         server
@@ -56,14 +58,35 @@ impl Server {
     pub fn with_file_limit(blocks: u32, flags: &[&str]) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let database = Database::Sqlite(directory.path().join("yanshu.db"));
-        Server::launch(directory, database, &[flags], &[], Some(blocks))
+        let conditions = Conditions {
+            file_limit: Some(blocks),
+            ..Conditions::default()
+        };
+        Server::launch(directory, database, &[flags], &[], conditions)
+    }
+
+    /// A server on a SQLite file whatever the mode, with the disk and the clock of a shim.
+    pub fn behind(shim: &Shim, flags: &[&str]) -> Server {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let database = Database::Sqlite(directory.path().join("yanshu.db"));
+        let conditions = Conditions {
+            environment: shim.environment(directory.path()),
+            ..Conditions::default()
+        };
+        Server::launch(directory, database, &[flags], &[], conditions)
     }
 
     /// A server on this database whatever the mode, with a node for each list of flags. A node that reaches
     /// the database by another way has a `--database-url` among its flags.
     pub fn on(database: &Database, nodes: &[&[&str]]) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        Server::launch(directory, database.clone(), nodes, &[], None)
+        Server::launch(
+            directory,
+            database.clone(),
+            nodes,
+            &[],
+            Conditions::default(),
+        )
     }
 
     /// Starts all nodes at the same moment.
@@ -72,7 +95,7 @@ impl Server {
         database: Database,
         nodes: &[&[&str]],
         more: &[&str],
-        file_limit: Option<u32>,
+        conditions: Conditions,
     ) -> Server {
         let mut base = vec![
             "--listen=127.0.0.1:0".to_owned(),
@@ -83,7 +106,7 @@ impl Server {
             let start = Start {
                 base: base.clone(),
                 flags: owned(flags),
-                file_limit,
+                conditions: conditions.clone(),
             };
             Node::spawn(directory.path(), start)
         };

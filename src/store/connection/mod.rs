@@ -5,6 +5,7 @@
 
 mod postgres;
 mod sqlite;
+mod whereabouts;
 
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
@@ -18,6 +19,7 @@ use super::{DatabaseUrl, StoreError, StoreOptions};
 
 pub use postgres::{APPLICATION_NAME, Deployment, check_server, migrate_and, with_parameters};
 pub use sqlite::migrations as sqlite_migrations;
+use whereabouts::Whereabouts;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +106,10 @@ impl Link<'_> {
 /// The connections of a lane. Cheap to clone.
 #[derive(Clone)]
 pub enum Pool {
-    Sqlite(r2d2::Pool<ConnectionManager<SqliteConnection>>),
+    Sqlite(
+        r2d2::Pool<ConnectionManager<SqliteConnection>>,
+        Option<Whereabouts>,
+    ),
     Postgres(r2d2::Pool<ConnectionManager<PgConnection>>),
 }
 
@@ -118,7 +123,10 @@ impl Pool {
     /// Connects.
     pub fn open(options: &StoreOptions, lane: Lane, recall: &Recall) -> Result<Self, StoreError> {
         match &options.url {
-            DatabaseUrl::Sqlite(path) => sqlite::pool(path, options, lane).map(Self::Sqlite),
+            DatabaseUrl::Sqlite(path) => {
+                let pool = sqlite::pool(path, options, lane)?;
+                Ok(Self::Sqlite(pool, Whereabouts::of(path)))
+            }
             DatabaseUrl::Postgres(url) => {
                 postgres::pool(url, options, lane, recall.clone()).map(Self::Postgres)
             }
@@ -128,7 +136,7 @@ impl Pool {
     /// How many connections there are at most.
     pub fn size(&self) -> u32 {
         match self {
-            Self::Sqlite(pool) => pool.max_size(),
+            Self::Sqlite(pool, _) => pool.max_size(),
             Self::Postgres(pool) => pool.max_size(),
         }
     }
@@ -136,27 +144,36 @@ impl Pool {
     /// How many connections there are now, and how many of those are idle.
     pub fn state(&self) -> (u32, u32) {
         let state = match self {
-            Self::Sqlite(pool) => pool.state(),
+            Self::Sqlite(pool, _) => pool.state(),
             Self::Postgres(pool) => pool.state(),
         };
         (state.connections, state.idle_connections)
     }
 
+    /// Whether the database is where it was when it was opened.
+    pub fn check_whereabouts(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_, Some(whereabouts)) => whereabouts.check(),
+            Self::Sqlite(_, None) | Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Takes a connection out, waiting for one that is in use.
     pub fn get(&self) -> Result<Pooled, StoreError> {
         Ok(match self {
-            Self::Sqlite(pool) => Pooled::Sqlite(pool.get()?),
+            Self::Sqlite(pool, _) => Pooled::Sqlite(pool.get()?),
             Self::Postgres(pool) => Pooled::Postgres(pool.get_timeout(postgres::PATIENCE)?),
         })
     }
 }
 
 impl Pooled {
-    /// Whether the database is gone from the other end. The pool throws such a connection away.
-    pub fn is_broken(&mut self) -> bool {
+    /// Whether the database is gone from the other end, after it failed like this. The pool throws such a
+    /// connection away.
+    pub fn is_broken(&mut self, error: &StoreError) -> bool {
         match self {
             Self::Sqlite(connection) => R2D2Connection::is_broken(&mut **connection),
-            Self::Postgres(connection) => R2D2Connection::is_broken(&mut **connection),
+            Self::Postgres(connection) => postgres::is_broken(connection, error),
         }
     }
 

@@ -6,7 +6,8 @@ use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection};
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, R2D2Connection};
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{Lane, StoreError, StoreOptions, foreign, migration_failed, unknown_migration};
@@ -67,6 +68,19 @@ pub fn pool(
         .error_handler(Box::new(r2d2::NopErrorHandler))
         .connection_customizer(Box::new(setup))
         .build(ConnectionManager::new(with_parameters(url)))?)
+}
+
+/// See [`super::Pooled::is_broken`].
+pub fn is_broken(connection: &mut PgConnection, error: &StoreError) -> bool {
+    use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+    if let StoreError::Database(Error::DatabaseError(kind, _)) = error
+        && matches!(kind, ClosedConnection | UnableToSendCommand)
+    {
+        // diesel looks at the connection when a statement was run, and not where it could not even be
+        // prepared. Nothing is sent on one that is closed.
+        let _ = connection.batch_execute("");
+    }
+    R2D2Connection::is_broken(connection)
 }
 
 /// The URL, with the parameters that it leaves to us.
