@@ -44,8 +44,7 @@ pub struct Link {
     upgraded: AtomicBool,
 }
 
-/// Receive buffer of a WebSocket in the kernel. actix-http reads all that is there into a buffer
-/// that it never gives back: what is there must be little.
+/// Receive buffer of a WebSocket in the kernel, which counts for each connection.
 const RECEIVE_BUFFER: usize = 32 * 1024;
 
 impl Link {

@@ -105,7 +105,7 @@ pub struct Drained;
 
 /// Yields a [`Drained`] for each [`Pipe::await_drain`].
 ///
-/// It needs no waker: the outlet polls the session again as soon as it has run dry.
+/// It needs no waker: the wire polls the session again as soon as it has run dry.
 pub struct DrainedStream(pub Rc<Pipe>);
 
 impl Stream for DrainedStream {
