@@ -12,6 +12,7 @@ mod batch;
 mod bulk;
 mod connection;
 mod contacts;
+mod fixed;
 mod gather;
 mod history;
 mod ids;
