@@ -17,6 +17,7 @@ mod gather;
 mod history;
 mod ids;
 mod import;
+mod lookup;
 mod messages;
 mod migrate_data;
 mod optimistic;
@@ -216,7 +217,7 @@ impl Store {
     pub fn heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Head)>, StoreError> {
         let logins: Vec<&str> = users.iter().map(UserId::as_str).collect();
         let heads = self
-            .read(|link| Ok(users::heads(link, &logins)?))?
+            .read(|link| Ok(lookup::heads(link, &logins)?))?
             .into_iter();
         Ok(heads
             .filter_map(|(login, head)| Some((UserId::parse(&login).ok()?, head)))

@@ -8,6 +8,7 @@ use diesel::result::QueryResult;
 
 use super::StoreError;
 use super::connection::{Link, on};
+use super::lookup;
 use super::schema::users;
 use crate::protocol::UserId;
 
@@ -217,14 +218,6 @@ pub struct Head {
     pub tenure: i64,
 }
 
-/// The ends of the timelines of those of these users who have one.
-pub fn heads(link: &mut Link<'_>, logins: &[&str]) -> QueryResult<Vec<(String, Head)>> {
-    on!(link, connection => users::table
-        .filter(users::login.eq_any(logins))
-        .select((users::login, Head::as_select()))
-        .load(connection))
-}
-
 /// The IDs on the wire of these users.
 pub fn logins(
     link: &mut Link<'_>,
@@ -236,10 +229,7 @@ pub fn logins(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String)> = on!(link, connection => users::table
-        .filter(users::id.eq_any(&ids))
-        .select((users::id, users::login))
-        .load(connection))?;
+    let rows = lookup::logins(link, &ids)?;
     Ok(rows.into_iter().collect())
 }
 
