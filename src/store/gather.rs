@@ -23,7 +23,7 @@ pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> Result<Facts, Stopped> {
         let found = link.bulk().lock_users(&logins)?.into_iter();
         // What is in the database was a user ID when it was written.
         let states = found.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
-        facts.working = Working::new(states.collect());
+        facts.working = Working::new(states);
     }
     let pairs = facts.who_may_be_blocked(&questions);
     if !pairs.is_empty() {
