@@ -4,7 +4,7 @@
 //! of its own (group commit, `docs/ARCHITECTURE.md`); reading happens beside it, on connections of
 //! its own, and sees exactly what is committed and synced. Nothing here knows of actors or frames.
 //!
-//! One row is asked for with `get_result`, not `first`, and so many with [`at_most`], not `limit`: those bind a
+//! One row is asked for with `get_result`, not `first`, and so many with `at_most`, not `limit`: those bind a
 //! number, for which SQLite prepares the statement anew at every use.
 
 mod at_most;

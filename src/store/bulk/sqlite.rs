@@ -1,4 +1,5 @@
-//! [`Bulk`] on SQLite: row after row. The transaction holds the one write lock from its beginning.
+//! [`Bulk`] on SQLite: row after row. The transaction holds the one write lock from its beginning. What each
+//! message or receipt needs is written out ([`sql!`]); what is seldom is left to the query builder.
 
 use std::collections::HashSet;
 
