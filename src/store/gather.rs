@@ -7,8 +7,9 @@ use diesel::result::QueryResult;
 use super::batch::{NewMessage, Stopped, Write};
 use super::bulk::{Backlog, Claim};
 use super::connection::Link;
+use super::lookup;
 use super::rules::{self, Facts, Questions};
-use super::users::{self, UserState, Working};
+use super::users::{UserState, Working};
 use crate::protocol::UserId;
 
 /// Locks the users and reads what the rules have to know.
@@ -22,7 +23,7 @@ pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> Result<Facts, Stopped> {
         let found = link.bulk().lock_users(&logins)?.into_iter();
         // What is in the database was a user ID when it was written.
         let states = found.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
-        facts.working = Working::new(states.collect());
+        facts.working = Working::new(states);
     }
     let pairs = facts.who_may_be_blocked(&questions);
     if !pairs.is_empty() {
@@ -95,7 +96,7 @@ fn has_appeared(link: &mut Link<'_>, batch: &[Write], facts: &Facts) -> QueryRes
         (is_stored && facts.working.row_id(&message.to).is_none()).then_some(message.to.as_str())
     });
     let unknown: Vec<&str> = recipients.collect();
-    Ok(!unknown.is_empty() && !users::heads(link, &unknown)?.is_empty())
+    Ok(!unknown.is_empty() && !lookup::heads(link, &unknown)?.is_empty())
 }
 
 /// What is sent, and the ID under which it may have been sent before.

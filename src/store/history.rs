@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::StoreError;
+use super::at_most::AtMost;
 use super::connection::{Link, on};
 use super::messages::{self, Key, READ, StoredMessage, UNREAD};
 use super::schema::messages as table;
@@ -88,8 +89,8 @@ fn conversation(
         .filter(table::hi.eq(user.id.max(with)))
         .filter(table::lo_seq.lt(before))
         .order(table::lo_seq.desc())
-        .limit(limit)
         .select((table::id, Key::as_select()))
+        .at_most(limit)
         .load(connection))?;
     // Going back, the numbers of either of the two fall: what is hidden is the end of the page.
     let rows = rows.into_iter();
@@ -110,8 +111,8 @@ fn everything(
         .filter(table::sender_seq.lt(before))
         .filter(table::sender_seq.gt(hidden))
         .order(table::sender_seq.desc())
-        .limit(limit)
         .select((table::sender_seq, table::id))
+        .at_most(limit)
         .load(connection))?;
     for status in [UNREAD, READ] {
         let received: Vec<(i64, i64)> = on!(link, connection => table::table
@@ -120,8 +121,8 @@ fn everything(
             .filter(table::recipient_seq.lt(before))
             .filter(table::recipient_seq.gt(hidden))
             .order(table::recipient_seq.desc())
-            .limit(limit)
             .select((table::recipient_seq, table::id))
+            .at_most(limit)
             .load(connection))?;
         found.extend(received);
     }

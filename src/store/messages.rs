@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::connection::{Link, on};
+use super::lookup;
 use super::schema::messages;
 use super::users::{self, Numbers};
 use crate::protocol::MessageId;
@@ -118,17 +119,18 @@ pub fn key(link: &mut Link<'_>, id: MessageId) -> QueryResult<Option<Key>> {
         .optional())
 }
 
-#[derive(Queryable, Selectable)]
+/// A message as it stands.
+#[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = messages)]
-struct Row {
-    id: i64,
-    sender: i64,
-    recipient: i64,
-    kind: i16,
-    body: String,
-    sent_at: String,
-    status: i16,
-    origin: i64,
+pub struct Row {
+    pub id: i64,
+    pub sender: i64,
+    pub recipient: i64,
+    pub kind: i16,
+    pub body: String,
+    pub sent_at: String,
+    pub status: i16,
+    pub origin: i64,
 }
 
 /// Loads messages in the order of their IDs given, until their bodies pass `bytes`; at least the
@@ -143,11 +145,8 @@ pub fn load(
     let mut rows: Vec<Row> = Vec::with_capacity(ids.len());
     let (mut size, mut done) = (0, 0);
     'load: for chunk in ids.chunks(LOAD_AT_ONCE) {
-        let found: Vec<Row> = on!(link, connection => messages::table
-            .filter(messages::id.eq_any(chunk))
-            .select(Row::as_select())
-            .load(connection))?;
-        let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.id, row)).collect();
+        let found = lookup::messages(link, chunk)?.into_iter();
+        let mut found: HashMap<i64, Row> = found.map(|row| (row.id, row)).collect();
         for id in chunk {
             if let Some(row) = found.remove(id) {
                 size += row.body.len();

@@ -4,17 +4,20 @@
 //! of its own (group commit, `docs/ARCHITECTURE.md`); reading happens beside it, on connections of
 //! its own, and sees exactly what is committed and synced. Nothing here knows of actors or frames.
 //!
-//! One row is asked for with `get_result`, not `first`: that adds a `LIMIT` with a bound number, and
-//! SQLite then prepares the statement anew at every use (a quarter of the writing lane's time).
+//! One row is asked for with `get_result`, not `first`, and so many with `at_most`, not `limit`: those bind a
+//! number, for which SQLite prepares the statement anew at every use.
 
+mod at_most;
 mod batch;
 mod bulk;
 mod connection;
 mod contacts;
+mod fixed;
 mod gather;
 mod history;
 mod ids;
 mod import;
+mod lookup;
 mod messages;
 mod migrate_data;
 mod optimistic;
@@ -227,7 +230,7 @@ impl Store {
     pub fn heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Head)>, StoreError> {
         let logins: Vec<&str> = users.iter().map(UserId::as_str).collect();
         let heads = self
-            .read(|link| Ok(users::heads(link, &logins)?))?
+            .read(|link| Ok(lookup::heads(link, &logins)?))?
             .into_iter();
         Ok(heads
             .filter_map(|(login, head)| Some((UserId::parse(&login).ok()?, head)))

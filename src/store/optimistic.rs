@@ -279,7 +279,7 @@ fn facts(seen: Seen) -> Facts {
     let states = users.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
     let grants = grants.into_iter();
     Facts {
-        working: Working::new(states.collect()),
+        working: Working::new(states),
         stored: stored.into_iter().collect(),
         grants: grants
             .map(|(block, user, at)| (block, (user, at)))

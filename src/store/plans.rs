@@ -3,6 +3,7 @@
 //! Without ANALYZE, which the server never runs, the planner looks at the schema alone: a plan on
 //! an empty database is the plan at any size.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,17 +51,35 @@ fn observed(
     connection: &mut SqliteConnection,
     done: impl FnOnce(&mut SqliteConnection),
 ) -> Vec<String> {
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    observed_and_kept(connection, done).0
+}
+
+/// The SQL of what is done, in order, and of the statements that stay prepared from now on.
+fn observed_and_kept(
+    connection: &mut SqliteConnection,
+    done: impl FnOnce(&mut SqliteConnection),
+) -> (Vec<String>, HashSet<String>) {
+    let seen: Arc<Mutex<(Vec<String>, HashSet<String>)>> = Arc::default();
     let log = Arc::clone(&seen);
-    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
+    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| match event {
+        InstrumentationEvent::StartQuery { query, .. } => {
             let text = query.to_string();
             let sql = text.split(" -- binds").next().unwrap_or_default();
-            log.lock().unwrap().push(sql.to_owned());
+            log.lock().unwrap().0.push(sql.to_owned());
         }
+        InstrumentationEvent::CacheQuery { sql, .. } => {
+            log.lock().unwrap().1.insert(sql.to_owned());
+        }
+        _ => {}
     });
     done(connection);
     std::mem::take(&mut *seen.lock().unwrap())
+}
+
+/// Whether it is one that has a plan; not `BEGIN` or `COMMIT`.
+fn is_query(sql: &str) -> bool {
+    let verbs = ["SELECT", "UPDATE", "INSERT", "DELETE"];
+    verbs.iter().any(|verb| sql.starts_with(verb))
 }
 
 fn message(id: i64, from: &str, to: &str) -> NewMessage {
@@ -77,6 +96,12 @@ fn message(id: i64, from: &str, to: &str) -> NewMessage {
 
 /// Does everything once.
 fn everything(connection: &mut SqliteConnection) {
+    chatting(connection);
+    provisioning(connection);
+}
+
+/// Does once what those who are connected do.
+fn chatting(connection: &mut SqliteConnection) {
     let (a, b) = (user("A"), user("B"));
     let message = message(1, "A", "B");
     write(connection, &[Write::Connect(a.clone()), Write::Lease(10)]);
@@ -129,7 +154,6 @@ fn everything(connection: &mut SqliteConnection) {
         history::page(&mut Link::Sqlite(connection), &query).unwrap();
     }
     contacts::list(&mut Link::Sqlite(connection), "A").unwrap();
-    provisioning(connection);
 }
 
 /// Does once what whoever runs the server does.
@@ -185,11 +209,8 @@ fn assert_by_an_index(connection: &mut SqliteConnection) {
     statements.dedup();
     let mut searched = 0;
     for sql in &statements {
-        let is_query = ["SELECT", "UPDATE", "INSERT", "DELETE"]
-            .iter()
-            .any(|verb| sql.starts_with(verb));
-        if !is_query {
-            continue; // BEGIN, COMMIT
+        if !is_query(sql) {
+            continue;
         }
         let plan: Vec<PlanRow> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
             .load(connection)
@@ -208,6 +229,24 @@ fn assert_by_an_index(connection: &mut SqliteConnection) {
         searched >= 40,
         "too few statements were seen: {statements:#?}"
     );
+}
+
+/// To prepare a statement costs several times what it takes to run.
+#[test]
+fn every_statement_of_those_who_are_connected_stays_prepared() {
+    with_connection(|connection| {
+        let (statements, kept) = observed_and_kept(connection, |connection| {
+            chatting(connection);
+            write(connection, &[Write::Name(user("A"), "name".into())]);
+        });
+        assert!(kept.len() >= 20, "{kept:#?}");
+        for sql in statements.iter().filter(|sql| is_query(sql)) {
+            // Of the allocation so many IDs are taken that it is seldom.
+            assert!(kept.contains(sql) || sql.contains("id_allocation"), "{sql}");
+            // SQLite prepares that one anew for each number.
+            assert!(!sql.ends_with("LIMIT ?"), "{sql}");
+        }
+    });
 }
 
 /// Whoever asks could take the time for it.

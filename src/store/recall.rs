@@ -54,7 +54,7 @@ impl Recall {
         let grants = questions.blocks.iter();
         let grants = grants.map(|block| Some((*block, *known.grants.get(block)?)));
         let facts = Facts {
-            working: Working::new(states.collect::<Option<_>>()?),
+            working: Working::new(states.collect::<Option<Vec<_>>>()?),
             grants: grants.collect::<Option<_>>()?,
             ..Facts::default()
         };
@@ -78,7 +78,7 @@ impl Recall {
     pub fn keep(
         &self,
         age: Age,
-        users: HashMap<UserId, UserState>,
+        users: Vec<(UserId, UserState)>,
         grants: impl IntoIterator<Item = (i64, (i64, i64))>,
         blocked: &HashMap<(i64, i64), bool>,
     ) {
@@ -133,11 +133,11 @@ impl Recall {
 }
 
 impl Known {
-    fn welcome(&mut self, users: &HashMap<UserId, UserState>, blocked: &HashMap<(i64, i64), bool>) {
+    fn welcome(&mut self, users: &[(UserId, UserState)], blocked: &HashMap<(i64, i64), bool>) {
         if self.welcome.len() >= REMEMBERED_MAX {
             self.welcome.clear();
         }
-        let revisions: HashMap<i64, i64> = users.values().map(|s| (s.id, s.revision)).collect();
+        let revisions: HashMap<i64, i64> = users.iter().map(|(_, s)| (s.id, s.revision)).collect();
         for ((recipient, sender), _) in blocked.iter().filter(|(_, blocked)| !**blocked) {
             if let Some(revision) = revisions.get(recipient) {
                 self.welcome.insert((*recipient, *sender, *revision));

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+use super::at_most::AtMost;
 use super::connection::{Link, on};
+use super::lookup;
 use super::schema::{messages, receipts};
 use super::users;
 use crate::protocol::MessageId;
@@ -26,6 +28,20 @@ pub struct StoredReceipt {
     pub origin: i64,
 }
 
+/// A receipt with its message's users.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = receipts)]
+pub struct Told {
+    pub seq: i64,
+    #[diesel(column_name = message_id)]
+    pub message: i64,
+    #[diesel(select_expression = messages::sender)]
+    pub sender: i64,
+    #[diesel(select_expression = messages::recipient)]
+    pub reader: i64,
+    pub origin: i64,
+}
+
 /// The numbers above `after`, up to `upto`, of receipts for messages of the user's own, in order.
 pub fn own_numbers(
     link: &mut Link<'_>,
@@ -40,8 +56,8 @@ pub fn own_numbers(
         .filter(receipts::seq.le(upto))
         .filter(receipts::origin.eq(TO_ALL))
         .order(receipts::seq)
-        .limit(limit)
         .select(receipts::seq)
+        .at_most(limit)
         .load(connection))
 }
 
@@ -51,8 +67,8 @@ pub fn numbers(link: &mut Link<'_>, user: i64, after: i64, limit: i64) -> QueryR
         .filter(receipts::user_id.eq(user))
         .filter(receipts::seq.gt(after))
         .order(receipts::seq)
-        .limit(limit)
         .select(receipts::seq)
+        .at_most(limit)
         .load(connection))
 }
 
@@ -65,30 +81,17 @@ pub fn load(
     if seqs.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, i64, i64, i64, i64)> = on!(link, connection => receipts::table
-        .inner_join(messages::table.on(messages::id.eq(receipts::message_id)))
-        .filter(receipts::user_id.eq(user))
-        .filter(receipts::seq.eq_any(seqs))
-        .select((
-            receipts::seq,
-            receipts::message_id,
-            messages::sender,
-            messages::recipient,
-            receipts::origin,
-        ))
-        .load(connection))?;
-    let logins = users::logins(link, rows.iter().flat_map(|r| [r.2, r.3]))?;
+    let rows = lookup::receipts(link, user, seqs)?;
+    let logins = users::logins(link, rows.iter().flat_map(|r| [r.sender, r.reader]))?;
     let login = |id: i64| logins.get(&id).cloned().unwrap_or_default();
-    let load = rows
-        .into_iter()
-        .map(|(seq, message, sender, reader, origin)| {
-            let receipt = StoredReceipt {
-                message: MessageId::new(message),
-                sender: login(sender),
-                reader: login(reader),
-                origin,
-            };
-            (seq, receipt)
-        });
+    let load = rows.into_iter().map(|row| {
+        let receipt = StoredReceipt {
+            message: MessageId::new(row.message),
+            sender: login(row.sender),
+            reader: login(row.reader),
+            origin: row.origin,
+        };
+        (row.seq, receipt)
+    });
     Ok(load.collect())
 }

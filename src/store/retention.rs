@@ -12,6 +12,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::result::{Error, QueryResult};
 
+use super::at_most::AtMost;
 use super::connection::{Link, on};
 use super::messages::READ;
 use super::schema::{grants, messages, sent_by_key};
@@ -94,14 +95,14 @@ fn first_after(link: &mut Link<'_>, after: i64) -> QueryResult<Option<i64>> {
         .filter(messages::id.gt(after))
         .order(messages::id)
         .select(messages::id)
-        .limit(1)
+        .at_most(1)
         .get_result(connection)
         .optional())?;
     let block: Option<i64> = on!(link, connection => grants::table
         .filter(grants::block.ge(after / IDS_PER_GRANT))
         .order(grants::block)
         .select(grants::block)
-        .limit(1)
+        .at_most(1)
         .get_result(connection)
         .optional())?;
     let granted = block.map(|block| (block * IDS_PER_GRANT + 1).max(after + 1));
@@ -115,7 +116,6 @@ fn old_messages(link: &mut Link<'_>, sweep: Sweep, first: i64, upto: i64) -> Que
         .filter(messages::status.eq(READ))
         .filter(messages::stored_at.lt(sweep.messages_before))
         .order(messages::id)
-        .limit(ROWS_AT_ONCE)
         .select((
             messages::id,
             messages::sender,
@@ -123,6 +123,7 @@ fn old_messages(link: &mut Link<'_>, sweep: Sweep, first: i64, upto: i64) -> Que
             messages::recipient,
             messages::recipient_seq,
         ))
+        .at_most(ROWS_AT_ONCE)
         .load(connection))
 }
 

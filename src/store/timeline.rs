@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::StoreError;
+use super::at_most::AtMost;
 use super::connection::{Link, on};
 use super::messages::{self, READ, StoredMessage, UNREAD};
 use super::receipts::{self, StoredReceipt};
@@ -126,8 +127,8 @@ fn sent(link: &mut Link<'_>, user: i64, after: i64) -> QueryResult<Vec<(i64, Poi
         .filter(table::sender.eq(user))
         .filter(table::sender_seq.gt(after))
         .order(table::sender_seq)
-        .limit(PART_ENTRIES as i64)
         .select((table::sender_seq, table::id))
+        .at_most(PART_ENTRIES as i64)
         .load(connection))?;
     Ok(rows
         .into_iter()
@@ -148,8 +149,8 @@ fn received(
         .filter(table::recipient_seq.gt(after))
         .filter(table::recipient_seq.le(upto))
         .order(table::recipient_seq)
-        .limit(PART_ENTRIES as i64)
         .select((table::recipient_seq, table::id))
+        .at_most(PART_ENTRIES as i64)
         .load(connection))?;
     Ok(rows
         .into_iter()

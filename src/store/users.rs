@@ -1,13 +1,13 @@
 //! Users: their rows, and those of them that a batch works on.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::StoreError;
 use super::connection::{Link, on};
+use super::lookup;
 use super::schema::users;
 use crate::protocol::UserId;
 
@@ -39,26 +39,33 @@ pub struct Change {
 /// until the batch has created them. One who was deleted has a row and does not exist.
 #[derive(Debug, Default)]
 pub struct Working {
-    states: HashMap<UserId, UserState>,
-    /// Those that changed, as they were.
-    changed: HashMap<UserId, UserState>,
+    users: HashMap<UserId, Held>,
     created: Vec<UserId>,
     /// The rows of users who were deleted and exist again.
     revived: Vec<i64>,
 }
 
+/// One of them.
+#[derive(Debug)]
+struct Held {
+    is: UserState,
+    /// Where it changed, as it was.
+    was: Option<UserState>,
+}
+
 impl Working {
     /// The users that have a row, of all that the batch names.
-    pub fn new(states: HashMap<UserId, UserState>) -> Self {
+    pub fn new(states: impl IntoIterator<Item = (UserId, UserState)>) -> Self {
+        let held = |(user, is)| (user, Held { is, was: None });
         Self {
-            states,
+            users: states.into_iter().map(held).collect(),
             ..Self::default()
         }
     }
 
     /// The user's row, where there is one.
     pub fn find(&self, user: &UserId) -> Option<&UserState> {
-        self.states.get(user)
+        self.users.get(user).map(|held| &held.is)
     }
 
     /// The user's number, where they exist.
@@ -74,7 +81,7 @@ impl Working {
 
     /// The user's number; they exist from now on.
     pub fn ensure(&mut self, user: &UserId) -> i64 {
-        if let Some(state) = self.states.get_mut(user) {
+        if let Some(Held { is: state, .. }) = self.users.get_mut(user) {
             if std::mem::take(&mut state.deleted) {
                 state.revision += 1;
                 self.revived.push(state.id);
@@ -82,12 +89,12 @@ impl Working {
             return state.id;
         }
         self.created.push(user.clone());
-        let state = UserState {
+        let is = UserState {
             id: -i64::try_from(self.created.len()).unwrap_or(i64::MAX),
             ..UserState::default()
         };
-        self.states.insert(user.clone(), state);
-        state.id
+        self.users.insert(user.clone(), Held { is, was: None });
+        is.id
     }
 
     /// The revisions of two users, that of the smaller number first: what is remembered of the pair holds
@@ -107,11 +114,9 @@ impl Working {
         user: &UserId,
         change: impl FnOnce(&mut UserState) -> T,
     ) -> Option<T> {
-        let state = self.states.get_mut(user)?;
-        if let Entry::Vacant(first) = self.changed.entry(user.clone()) {
-            first.insert(*state);
-        }
-        Some(change(state))
+        let held = self.users.get_mut(user)?;
+        held.was.get_or_insert(held.is);
+        Some(change(&mut held.is))
     }
 
     /// Draws the next number of the timeline of a user that exists.
@@ -124,8 +129,9 @@ impl Working {
     }
 
     /// All of them, as they are afterwards.
-    pub fn into_states(self) -> HashMap<UserId, UserState> {
-        self.states
+    pub fn into_states(self) -> Vec<(UserId, UserState)> {
+        let states = self.users.into_iter().map(|(user, held)| (user, held.is));
+        states.collect()
     }
 
     /// Those who are to be created, in the order of their numbers: -1, -2, …
@@ -141,17 +147,20 @@ impl Working {
     /// Gives those who were created their numbers.
     pub fn number(&mut self, numbers: &Numbers) {
         for user in &self.created {
-            if let Some(state) = self.states.get_mut(user) {
-                state.id = numbers.of(state.id);
+            if let Some(Held { is, .. }) = self.users.get_mut(user) {
+                is.id = numbers.of(is.id);
             }
         }
     }
 
     /// The rows that changed, in one order for all batches.
     pub fn changed(&self) -> Vec<Change> {
-        let changes = self.changed.iter().filter_map(|(user, was)| {
-            let (was, is) = (*was, *self.states.get(user)?);
-            Some(Change { was, is })
+        let users = self.users.values();
+        let changes = users.filter_map(|Held { is, was }| {
+            Some(Change {
+                was: (*was)?,
+                is: *is,
+            })
         });
         let mut changes: Vec<Change> = changes.collect();
         changes.sort_unstable_by_key(|change| change.is.id);
@@ -217,14 +226,6 @@ pub struct Head {
     pub tenure: i64,
 }
 
-/// The ends of the timelines of those of these users who have one.
-pub fn heads(link: &mut Link<'_>, logins: &[&str]) -> QueryResult<Vec<(String, Head)>> {
-    on!(link, connection => users::table
-        .filter(users::login.eq_any(logins))
-        .select((users::login, Head::as_select()))
-        .load(connection))
-}
-
 /// The IDs on the wire of these users.
 pub fn logins(
     link: &mut Link<'_>,
@@ -236,10 +237,7 @@ pub fn logins(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String)> = on!(link, connection => users::table
-        .filter(users::id.eq_any(&ids))
-        .select((users::id, users::login))
-        .load(connection))?;
+    let rows = lookup::logins(link, &ids)?;
     Ok(rows.into_iter().collect())
 }
 

@@ -1,27 +1,33 @@
-//! [`Bulk`] on SQLite: row after row. The transaction holds the one write lock from its beginning.
+//! [`Bulk`] on SQLite: row after row. The transaction holds the one write lock from its beginning. What each
+//! message or receipt needs is written out ([`sql!`]); what is seldom is left to the query builder.
 
 use std::collections::HashSet;
 
-use diesel::dsl::exists;
+use diesel::dsl::{AsSelect, SqlTypeOf, exists};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sqlite::SqliteConnection;
+use diesel::sql_types::{BigInt, Bool};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::{Backlog, Bulk, Claim, KeyRow, ReceiptRow};
+use crate::store::at_most::AtMost;
+use crate::store::fixed::sql;
 use crate::store::messages::{Found, NewRow, READ, UNREAD};
 use crate::store::receipts::TO_ALL;
-use crate::store::schema::{blocks, contacts, grants, messages, receipts, sent_by_key, users};
+use crate::store::schema::{blocks, contacts, messages, receipts, sent_by_key, users};
 use crate::store::users::UserState;
 
 impl Bulk for SqliteConnection {
     fn lock_users(&mut self, logins: &[&str]) -> QueryResult<Vec<(String, UserState)>> {
         let mut found = Vec::with_capacity(logins.len());
         for login in logins {
-            let state = users::table
-                .filter(users::login.eq(login))
-                .select(UserState::as_select())
-                .get_result(self)
-                .optional()?;
+            let state: Option<UserState> = sql!(
+                "SELECT id, timeline, told, contacts, revision, deleted, hidden, voided \
+                 FROM users WHERE login = ?" => SqlTypeOf<AsSelect<UserState, Sqlite>>,
+                [*login]
+            )
+            .get_result(self)
+            .optional()?;
             found.extend(state.map(|state| ((*login).to_owned(), state)));
         }
         Ok(found)
@@ -29,9 +35,7 @@ impl Bulk for SqliteConnection {
 
     fn create_users(&mut self, logins: &[&str]) -> QueryResult<Vec<i64>> {
         let create = |login: &&str| {
-            diesel::insert_into(users::table)
-                .values(users::login.eq(login))
-                .returning(users::id)
+            sql!("INSERT INTO users (login) VALUES (?) RETURNING id" => BigInt, [*login])
                 .get_result(self)
         };
         logins.iter().map(create).collect()
@@ -39,26 +43,26 @@ impl Bulk for SqliteConnection {
 
     fn save_users(&mut self, states: &[UserState]) -> QueryResult<()> {
         for state in states {
-            diesel::update(users::table.find(state.id))
-                .set((
-                    users::timeline.eq(state.timeline),
-                    users::told.eq(state.told),
-                    users::contacts.eq(state.contacts),
-                ))
-                .execute(self)?;
+            sql!(
+                "UPDATE users SET timeline = ?, told = ?, contacts = ? WHERE id = ?",
+                [state.timeline, state.told, state.contacts, state.id]
+            )
+            .execute(self)?;
         }
         Ok(())
     }
 
     fn stored(&mut self, ids: &[i64]) -> QueryResult<Vec<(i64, Found)>> {
         let mut found = Vec::new();
-        for id in ids {
-            let key = messages::table
-                .find(id)
-                .select(Found::as_select())
-                .get_result(self)
-                .optional()?;
-            found.extend(key.map(|key| (*id, key)));
+        for (first, last) in runs(ids) {
+            let run: Vec<(i64, Found)> = sql!(
+                "SELECT id, sender, recipient, status, sender_seq, recipient_seq \
+                 FROM messages WHERE id BETWEEN ? AND ?"
+                    => (BigInt, SqlTypeOf<AsSelect<Found, Sqlite>>),
+                [first, last]
+            )
+            .load(self)?;
+            found.extend(run);
         }
         Ok(found)
     }
@@ -144,58 +148,75 @@ impl Bulk for SqliteConnection {
 
     fn grants(&mut self, blocks: &[i64]) -> QueryResult<Vec<(i64, i64, i64)>> {
         let mut found = Vec::with_capacity(blocks.len());
-        for block in blocks {
-            let grant: Option<(i64, i64, i64)> = grants::table
-                .find(block)
-                .select((grants::block, grants::user_id, grants::granted_at))
-                .get_result(self)
-                .optional()?;
-            found.extend(grant);
+        for (first, last) in runs(blocks) {
+            let run: Vec<(i64, i64, i64)> = sql!(
+                "SELECT block, user_id, granted_at FROM grants WHERE block BETWEEN ? AND ?"
+                    => (BigInt, BigInt, BigInt),
+                [first, last]
+            )
+            .load(self)?;
+            found.extend(run);
         }
         Ok(found)
     }
 
     fn insert_grants(&mut self, rows: &[(i64, i64, i64)]) -> QueryResult<()> {
         for (block, user, at) in rows {
-            diesel::insert_into(grants::table)
-                .values((
-                    grants::block.eq(block),
-                    grants::user_id.eq(user),
-                    grants::granted_at.eq(at),
-                ))
-                .execute(self)?;
+            sql!(
+                "INSERT INTO grants (block, user_id, granted_at) VALUES (?, ?, ?)",
+                [*block, *user, *at]
+            )
+            .execute(self)?;
         }
         Ok(())
     }
 
     fn insert_messages(&mut self, rows: &[NewRow<'_>]) -> QueryResult<()> {
         for row in rows {
-            diesel::insert_into(messages::table)
-                .values(row)
-                .execute(self)?;
+            sql!(
+                "INSERT INTO messages (id, sender, recipient, sender_seq, recipient_seq, \
+                 lo, hi, lo_seq, kind, body, sent_at, status, origin, stored_at) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    row.id,
+                    row.sender,
+                    row.recipient,
+                    row.sender_seq,
+                    row.recipient_seq,
+                    row.lo,
+                    row.hi,
+                    row.lo_seq,
+                    row.kind,
+                    row.body,
+                    row.sent_at,
+                    row.status,
+                    row.origin,
+                    row.stored_at,
+                ]
+            )
+            .execute(self)?;
         }
         Ok(())
     }
 
     fn mark_read(&mut self, ids: &[i64]) -> QueryResult<()> {
-        for id in ids {
-            diesel::update(messages::table.find(id))
-                .set(messages::status.eq(READ))
-                .execute(self)?;
+        for (first, last) in runs(ids) {
+            sql!(
+                "UPDATE messages SET status = ? WHERE id BETWEEN ? AND ?",
+                [READ, first, last]
+            )
+            .execute(self)?;
         }
         Ok(())
     }
 
     fn insert_receipts(&mut self, rows: &[ReceiptRow]) -> QueryResult<()> {
         for row in rows {
-            diesel::insert_into(receipts::table)
-                .values((
-                    receipts::user_id.eq(row.user),
-                    receipts::seq.eq(row.seq),
-                    receipts::message_id.eq(row.message),
-                    receipts::origin.eq(row.origin),
-                ))
-                .execute(self)?;
+            sql!(
+                "INSERT INTO receipts (user_id, seq, message_id, origin) VALUES (?, ?, ?, ?)",
+                [row.user, row.seq, row.message, row.origin]
+            )
+            .execute(self)?;
         }
         Ok(())
     }
@@ -206,8 +227,8 @@ impl Bulk for SqliteConnection {
                 .filter(receipts::user_id.eq(user))
                 .filter(receipts::seq.lt(seq))
                 .order(receipts::seq)
-                .limit(many)
                 .select(receipts::seq)
+                .at_most(many)
                 .load(self)?;
             if let Some(last) = first.last() {
                 let first = receipts::table
@@ -221,9 +242,13 @@ impl Bulk for SqliteConnection {
 
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
         let mut found = HashSet::new();
-        for pair in pairs {
-            if diesel::select(exists(contacts::table.find(*pair))).get_result(self)? {
-                found.insert(*pair);
+        for (owner, contact) in pairs {
+            let exists = sql!(
+                "SELECT EXISTS (SELECT 1 FROM contacts WHERE owner = ? AND contact = ?)" => Bool,
+                [*owner, *contact]
+            );
+            if exists.get_result(self)? {
+                found.insert((*owner, *contact));
             }
         }
         Ok(found)
@@ -231,19 +256,22 @@ impl Bulk for SqliteConnection {
 
     fn insert_contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<()> {
         for (owner, contact) in pairs {
-            diesel::insert_into(contacts::table)
-                .values((contacts::owner.eq(owner), contacts::contact.eq(contact)))
-                .execute(self)?;
+            sql!(
+                "INSERT INTO contacts (owner, contact) VALUES (?, ?)",
+                [*owner, *contact]
+            )
+            .execute(self)?;
         }
         Ok(())
     }
 
     fn name_users(&mut self, names: &[(i64, Option<&str>)]) -> QueryResult<()> {
         for (user, name) in names {
-            diesel::update(users::table.find(user))
-                .filter(users::name.is_not(*name))
-                .set(users::name.eq(name))
-                .execute(self)?;
+            sql!(
+                "UPDATE users SET name = ? WHERE id = ? AND name IS NOT ?",
+                [*name, *user, *name]
+            )
+            .execute(self)?;
         }
         Ok(())
     }
@@ -256,4 +284,10 @@ impl Bulk for SqliteConnection {
         }
         Ok(())
     }
+}
+
+/// Numbers that follow one another without a gap, as the IDs of a grant do: the first and the last of each run.
+fn runs(numbers: &[i64]) -> impl Iterator<Item = (i64, i64)> {
+    let runs = numbers.chunk_by(|number, next| number.checked_add(1) == Some(*next));
+    runs.filter_map(|run| Some((*run.first()?, *run.last()?)))
 }

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::result::Error;
 
 use super::super::StoreError;
+use super::super::at_most::AtMost;
 use super::super::connection::{Link, on};
 use super::super::schema::{blocks as table, users};
 use super::{Listed, Put, Removed, existing, lock_both, lock_rows, revise};
@@ -25,8 +26,8 @@ pub fn blocks(
         .filter(table::owner.eq(owner))
         .filter(table::blocked.gt(after))
         .order(table::blocked)
-        .limit(rows)
         .select((table::blocked, of.select(users::login).single_value()))
+        .at_most(rows)
         .load(connection))?;
     let Listed { items, next } = Listed::cut(found, limit, |row| row.0.to_string());
     let items = items.into_iter().filter_map(|(_, login)| login);

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::result::Error;
 
 use super::super::StoreError;
+use super::super::at_most::AtMost;
 use super::super::connection::{Link, on};
 use super::super::schema::{contacts as table, users};
 use super::{Listed, Put, Removed, existing, lock_both, lock_rows, revise};
@@ -36,12 +37,12 @@ pub fn contacts(
         .filter(table::owner.eq(owner))
         .filter(table::contact.gt(after))
         .order(table::contact)
-        .limit(rows)
         .select((
             table::contact,
             of.select(users::login).single_value(),
             table::alias,
         ))
+        .at_most(rows)
         .load(connection))?;
     let Listed { items, next } = Listed::cut(found, limit, |row| row.0.to_string());
     let items = items.into_iter().filter_map(|(_, id, alias)| {

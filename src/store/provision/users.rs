@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::result::{Error, QueryResult};
 
+use super::super::at_most::AtMost;
 use super::super::batch::ATTEMPTS;
 use super::super::connection::{Link, on};
 use super::super::schema::{blocks, contacts, sent_by_key, users};
@@ -45,8 +46,8 @@ pub fn profiles(
         .filter(users::login.gt(after))
         .filter(users::deleted.eq(false))
         .order(users::login)
-        .limit(rows)
         .select(Profile::as_select())
+        .at_most(rows)
         .load(connection))?;
     Ok(Listed::cut(found, limit, |profile| profile.id.clone()))
 }
@@ -98,8 +99,8 @@ fn forget_keys(link: &mut Link<'_>, user: i64) -> QueryResult<bool> {
     let some: Vec<i64> = on!(&mut *link, connection => sent_by_key::table
         .filter(sent_by_key::sender.eq(user))
         .order(sent_by_key::key)
-        .limit(KEYS_AT_ONCE)
         .select(sent_by_key::message_id)
+        .at_most(KEYS_AT_ONCE)
         .load(connection))?;
     if some.is_empty() {
         return Ok(false);

@@ -31,7 +31,7 @@ fn facts() -> Facts {
         ..UserState::default()
     };
     Facts {
-        working: Working::new([(user("A"), a)].into()),
+        working: Working::new([(user("A"), a)]),
         grants: [(0, (1, 1))].into(),
         ..Facts::default()
     }
