@@ -84,8 +84,8 @@ impl Faults {
         }
     }
 
-    /// Strikes from time to time, until everybody leaves. After half of the time no process of the server ends any
-    /// more: what it does with its memory shows in a long life alone.
+    /// Strikes from time to time, until everybody leaves; in the short form once in each way. After half of the time
+    /// no process of the server ends any more: what it does with its memory shows in a long life alone.
     pub async fn run(mut self) {
         let mut phase = self.shared.phase.subscribe();
         let whole = self.shared.settings.duration;
@@ -101,9 +101,11 @@ impl Faults {
             if self.shared.phase() != Phase::Talk {
                 continue;
             }
-            let spares_nodes = !self.shared.settings.is_short
-                && self.shared.began.elapsed() > whole / 2
-                || self.shared.settings.is_short && strikes.len() == self.kinds().len();
+            let is_short = self.shared.settings.is_short;
+            if is_short && strikes.len() == self.kinds().len() {
+                return;
+            }
+            let spares_nodes = !is_short && self.shared.began.elapsed() > whole / 2;
             if let Some(fault) = self.next(spares_nodes) {
                 strikes.push(self.strike(fault).await);
             }

@@ -3,7 +3,7 @@
 //!
 //! [`driver`] says who does what, and the devices do it ([`device`], [`talk`], [`hear`]), beside clients that do what
 //! none should ([`hostile`]). [`faults`] strike. All devices write into one [`ledger`], which is held against the
-//! server's histories at the end of each stretch of five minutes ([`audit`], [`hearing`]; [`audit_itself`] holds
+//! server's histories at the end of each stretch of a few minutes ([`audit`], [`hearing`]; [`audit_itself`] holds
 //! them against made-up ledgers) and is then forgotten ([`settle`]): what is remembered does not grow with the
 //! length of the soak. [`sample`] watches the processes, and [`report`] writes `target/soak/`.
 //!
@@ -44,6 +44,7 @@ mod sample;
 mod settings;
 mod settle;
 mod shared;
+mod story;
 mod talk;
 
 use settings::Settings;

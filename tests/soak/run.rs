@@ -50,6 +50,9 @@ pub async fn soak(settings: Settings) -> Report {
     let (stretches, length) = settings.stretches();
     for _ in 0..stretches {
         driver.run(&crowd, length).await;
+        while settings.is_short && !faults.is_finished() {
+            driver.run(&crowd, length / 10).await;
+        }
         let strikes = stage.lock().await;
         findings = settle(&ground, &shared, &mut crowd).await;
         let dead = ground.nodes().iter().filter(|node| !node.is_running());

@@ -13,8 +13,10 @@ const SHORT: Duration = Duration::from_secs(7);
 /// How many messages a second a soak sends by default, in the short form and in the long ones.
 const RATES: (f64, f64) = (300.0, 1_000.0);
 
-/// A soak stands still for a moment after this time, to be held against what the server keeps.
-const STRETCH: Duration = Duration::from_secs(300);
+/// A soak stands still for a moment from time to time, to be held against what the server keeps: so often, within
+/// these times.
+const STRETCHES: u32 = 4;
+const STRETCH: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(300));
 
 /// What is written down in a run that is shorter than this is too little to tell a leak from warming up.
 const ENOUGH_FOR_A_SLOPE: Duration = Duration::from_secs(600);
@@ -66,7 +68,8 @@ impl Settings {
 
     /// How many stretches there are, and how long each of them is.
     pub fn stretches(&self) -> (u32, Duration) {
-        let count = self.duration.as_secs_f64() / STRETCH.as_secs_f64();
+        let wanted = (self.duration / STRETCHES).clamp(STRETCH.0, STRETCH.1);
+        let count = self.duration.as_secs_f64() / wanted.as_secs_f64();
         let count = (count.round() as u32).max(1);
         (count, self.duration / count)
     }
