@@ -132,19 +132,22 @@ impl Device {
 
     /// A connection that ends without the device's doing has a reason.
     fn judge(&self, end: End, line: &Line) {
-        let was_slow = line.stalled.is_some_and(|time| time > MAY_BE_CUT);
-        match end {
-            End::Broken if was_slow => {}
+        let may_be = match end {
+            End::Broken => line.lag() > MAY_BE_CUT || !self.is_calm(line),
             // A node that stops, and one that heard of no connect frame while its store was down.
-            End::Broken | End::Closed(1001 | 4408) => self.shared.complain_if_calm(format!(
+            End::Closed(1001 | 4408) => !self.is_calm(line),
+            End::Closed(_) | End::Left => false,
+        };
+        if !may_be {
+            self.shared.complain(format!(
                 "the connection {} of device {} ended with {end:?}",
                 line.number, self.number
-            )),
-            End::Closed(_) | End::Left => self.shared.complain(format!(
-                "the connection {} of device {} ended with {end:?}",
-                line.number, self.number
-            )),
+            ));
         }
+    }
+
+    fn is_calm(&self, line: &Line) -> bool {
+        self.shared.weather.is_calm_for(line.lag())
     }
 
     async fn converse(&mut self, socket: &mut Socket, line: &mut Line) -> Result<Way, End> {
@@ -153,7 +156,7 @@ impl Device {
         loop {
             let frames = tokio::select! {
                 frame = socket.next() => self.talk.take(&self.shared, line, &frame?),
-                Some(order) = self.orders.recv() => match order {
+                Some(order) = self.orders.recv(), if line.is_connected => match order {
                     // What is asked of it at the end of a stretch comes too late.
                     _ if self.shared.phase() != Phase::Talk => Vec::new(),
                     Order::Leave(way) => return Ok(way),

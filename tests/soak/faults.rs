@@ -54,6 +54,9 @@ pub struct Strike {
     pub lasted: f64,
 }
 
+/// What has struck. Held while something strikes: nothing else does, and nobody settles meanwhile.
+pub type Stage = Arc<Mutex<Vec<Strike>>>;
+
 /// See the module.
 pub struct Faults {
     ground: Arc<Ground>,
@@ -61,8 +64,7 @@ pub struct Faults {
     random: StdRng,
     /// What is still to come before all kinds have been.
     round: Vec<Fault>,
-    /// Held while something strikes: nothing else does, and nobody settles meanwhile.
-    pub stage: Arc<Mutex<Vec<Strike>>>,
+    pub stage: Stage,
 }
 
 impl Fault {

@@ -172,6 +172,9 @@ impl Talk {
             return shared.complain(format!("{} was refused: {frame}", self.name));
         }
         shared.gauges.refused.fetch_add(1, Ordering::Relaxed);
+        if shared.weather.is_calm_for(line.lag()) {
+            shared.complain(format!("{} was refused: {frame}", self.name));
+        }
         let id = frame["chatMsg"]["id"].as_str().and_then(letter::number);
         match (frame["error"]["action"].as_str(), id) {
             (Some("1"), _) => {

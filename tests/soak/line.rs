@@ -9,6 +9,9 @@ use super::support::outbox::PAUSE;
 /// its pages after ten; the rest is for a busy machine.
 pub const BOUND: Duration = Duration::from_secs(25);
 
+/// How long it takes a device that read nothing to read all that has come meanwhile.
+const CATCHING_UP: Duration = Duration::from_secs(10);
+
 /// A request that must be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Asked {
@@ -37,8 +40,8 @@ pub struct Line {
     asked: HashMap<Asked, Instant>,
     /// Messages whose reading the store failed to note, and when to report them again.
     reports: Vec<(u32, Instant)>,
-    /// When its device began to read nothing for long, last.
-    pub stalled: Option<Duration>,
+    /// For how long its device read nothing, last, and when it began to read again.
+    stalled: Option<(Duration, Instant)>,
 }
 
 impl Line {
@@ -90,8 +93,16 @@ impl Line {
 
     /// Nothing was read for this time: it does not count for what is overdue.
     pub fn stalled(&mut self, time: Duration) {
-        self.stalled = Some(time);
+        self.stalled = Some((time, Instant::now()));
         self.asked.values_mut().for_each(|at| *at += time);
+    }
+
+    /// How old the news may be that is being read.
+    pub fn lag(&self) -> Duration {
+        match self.stalled {
+            Some((time, end)) if end.elapsed() < CATCHING_UP => time + CATCHING_UP,
+            _ => Duration::ZERO,
+        }
     }
 
     /// The store failed at the connect frame.

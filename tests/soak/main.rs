@@ -28,6 +28,7 @@ mod audit;
 mod audit_itself;
 mod bounds;
 mod crowd;
+mod curves;
 mod device;
 mod driver;
 mod faults;

@@ -9,12 +9,13 @@ use super::bounds::Memory;
 use super::faults::Strike;
 use super::ledger::Totals;
 use super::plot::Plot;
-use super::sample::{Process, Sample};
+use super::sample::Sample;
 
 /// Everything that is worth knowing of a soak.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub ground: &'static str,
+    pub is_short: bool,
     pub build: &'static str,
     pub seed: u64,
     pub seconds: f64,
@@ -34,20 +35,25 @@ pub struct Report {
     pub samples: Vec<Sample>,
 }
 
-/// Where soaks leave what they found.
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/soak")
-}
-
 impl Report {
+    /// Where it is left: the short form does not replace what a soak has found.
+    fn directory(&self) -> PathBuf {
+        let soaks = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/soak");
+        if self.is_short {
+            soaks.join("short")
+        } else {
+            soaks
+        }
+    }
+
     /// Writes the numbers and the curves.
     pub fn write(&self) {
-        let directory = directory();
+        let directory = self.directory();
         fs::create_dir_all(&directory).expect("the directory can be made");
         let numbers = serde_json::to_string_pretty(self).expect("numbers make JSON");
         let path = directory.join(format!("{}.json", self.ground));
         fs::write(path, numbers).expect("the file can be written");
-        for (name, y, series) in self.curves() {
+        for (name, y, series) in self.pictures() {
             let title = format!("{name}, {} for {:.0} min", self.ground, self.seconds / 60.0);
             let plot = Plot {
                 title: &title,
@@ -62,71 +68,6 @@ impl Report {
                 println!("no curve: {error}");
             }
         }
-    }
-
-    fn curves(&self) -> [(&'static str, &'static str, Series); 5] {
-        let mib = 1024.0 * 1024.0;
-        [
-            (
-                "memory",
-                "resident memory, MiB",
-                self.of_nodes(|node| node.rss_kib as f64 / 1024.0),
-            ),
-            ("descriptors", "descriptors and threads", {
-                let mut series = self.of_nodes(|node| node.descriptors as f64);
-                series
-                    .push(self.curve("connected devices", |sample| Some(sample.connected as f64)));
-                series.push(self.curve("threads", |sample| Some(sample.nodes[0]?.threads as f64)));
-                series
-            }),
-            (
-                "database",
-                "size, MiB",
-                vec![
-                    self.curve("all", |sample| Some(sample.database?.0 as f64 / mib)),
-                    self.curve("write-ahead log (SQLite)", |sample| {
-                        Some(sample.database?.1 as f64 / mib)
-                    }),
-                ],
-            ),
-            (
-                "throughput",
-                "messages acknowledged a second",
-                vec![self.curve("acknowledged", |sample| Some(sample.acked_a_second))],
-            ),
-            (
-                "latency",
-                "sending to acknowledgement, ms",
-                vec![
-                    self.curve("p99", |sample| sample.p99_ms),
-                    self.curve("p50", |sample| sample.p50_ms),
-                ],
-            ),
-        ]
-        .map(|(name, y, mut series)| {
-            // On the axis, where they struck.
-            let strikes = self.strikes.iter().map(|strike| (strike.at / 60.0, 0.0));
-            series.push(("faults".to_owned(), strikes.collect()));
-            (name, y, series)
-        })
-    }
-
-    fn curve(&self, name: &str, value: impl Fn(&Sample) -> Option<f64>) -> (String, Points) {
-        let points = self
-            .samples
-            .iter()
-            .filter_map(|sample| Some((sample.at / 60.0, value(sample)?)));
-        (name.to_owned(), points.collect())
-    }
-
-    fn of_nodes(&self, value: impl Fn(&Process) -> f64) -> Series {
-        let nodes = self.descriptors[0].len();
-        (0..nodes)
-            .map(|node| {
-                let name = format!("node {node}");
-                self.curve(&name, |sample| sample.nodes[node].as_ref().map(&value))
-            })
-            .collect()
     }
 
     /// For people, as Markdown.
@@ -234,6 +175,3 @@ impl Report {
         head + &rows.collect::<String>()
     }
 }
-
-type Points = Vec<(f64, f64)>;
-type Series = Vec<(String, Points)>;

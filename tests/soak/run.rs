@@ -1,9 +1,10 @@
 //! A whole soak, from the first connection to the last.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::archive;
@@ -11,11 +12,12 @@ use super::audit::audit;
 use super::bounds;
 use super::crowd::Crowd;
 use super::driver::Driver;
-use super::faults::Faults;
+use super::faults::{Faults, Stage};
 use super::ground::Ground;
 use super::hostile;
+use super::ledger::Ledger;
 use super::report::Report;
-use super::sample;
+use super::sample::{self, Sample};
 use super::settings::Settings;
 use super::shared::Shared;
 
@@ -26,102 +28,168 @@ const SETTLING: Duration = Duration::from_secs(60);
 /// How many findings are shown.
 const SHOWN: usize = 40;
 
-/// Lets everything happen. What is wrong is in the report.
-pub async fn soak(settings: Settings) -> Report {
-    let ground = Arc::new(Ground::new());
-    let before = bounds::descriptors(&ground);
-    let shared = Arc::new(Shared::new(settings.clone(), ground.ports().to_vec()));
-    let samples = Arc::new(Mutex::new(Vec::new()));
-    let sampler = sample::run(
-        Arc::clone(&ground),
-        Arc::clone(&shared),
-        Arc::clone(&samples),
-    );
-    let sampler = tokio::spawn(sampler);
-    let mut crowd = Crowd::start(&shared);
-    let devices = crowd.len();
-    let hostile = tokio::spawn(hostile::run(Arc::clone(&shared)));
-    let faults = Faults::new(&ground, &shared);
-    let stage = Arc::clone(&faults.stage);
-    let faults = tokio::spawn(faults.run());
+/// How many lines of a node's log are shown where something is wrong.
+const LOG: usize = 60;
 
-    let mut driver = Driver::new(&shared);
-    let mut findings = Vec::new();
-    let (stretches, length) = settings.stretches();
-    for _ in 0..stretches {
-        driver.run(&crowd, length).await;
-        while settings.is_short && !faults.is_finished() {
-            driver.run(&crowd, length / 10).await;
-        }
-        let strikes = stage.lock().await;
-        findings = settle(&ground, &shared, &mut crowd).await;
-        let dead = ground.nodes().iter().filter(|node| !node.is_running());
-        findings.extend(dead.map(|_| "a node died by itself".to_owned()));
-        if !findings.is_empty() {
-            break;
-        }
-        crowd.go_on();
-        drop(strikes);
-    }
-
-    sampler.abort();
-    crowd.leave().await;
-    hostile.await.expect("nobody hostile panicked");
-    faults.await.expect("no fault panicked");
-    let (after, wrong) = bounds::descriptors_return(&ground, &before).await;
-    findings.extend(wrong);
-    let ledger = std::mem::take(&mut *shared.ledger());
-    if findings.is_empty() {
-        findings = archive::differences(ground.nodes(), settings.seed, &ledger).await;
-    }
-    let samples = std::mem::take(&mut *samples.lock().expect("nobody panicked"));
-    let strikes = stage.lock().await.clone();
-    let memory = bounds::memory(&samples, &strikes, ground.nodes().len());
-    findings.extend(bounds::leaks(&settings, &memory));
-    let count = |gauge: &std::sync::atomic::AtomicU64| gauge.load(Ordering::Relaxed);
-    Report {
-        ground: ground.name(),
-        build: if cfg!(debug_assertions) {
-            "debug"
-        } else {
-            "release"
-        },
-        seed: settings.seed,
-        seconds: settings.duration.as_secs_f64(),
-        rate: settings.rate,
-        users: settings.users,
-        devices,
-        totals: ledger.totals,
-        refused: count(&shared.gauges.refused),
-        skipped: count(&shared.gauges.skipped),
-        hostile: count(&shared.gauges.hostile),
-        strikes,
-        descriptors: [before, after],
-        memory,
-        findings,
-        samples,
-    }
+/// A soak that has begun.
+struct Soak {
+    ground: Arc<Ground>,
+    shared: Arc<Shared>,
+    crowd: Crowd,
+    hostile: JoinHandle<()>,
+    faults: JoinHandle<()>,
+    stage: Stage,
+    sampler: JoinHandle<()>,
+    samples: Arc<Mutex<Vec<Sample>>>,
+    /// The descriptors of the nodes before anybody came.
+    descriptors: Vec<u64>,
+    findings: Vec<String>,
 }
 
-/// The end of a stretch: waits until everything is acknowledged and delivered, and returns what is wrong.
-async fn settle(ground: &Ground, shared: &Shared, crowd: &mut Crowd) -> Vec<String> {
-    let mut late = crowd.settle().await;
-    let deadline = Instant::now() + SETTLING;
-    let settled = shared.ledger().settled.clone();
-    loop {
-        let timelines = archive::timelines(ground.nodes(), shared.settings.seed, &settled).await;
-        let found = audit(&shared.ledger(), &timelines);
-        if found.broken.is_empty() && found.missing.is_empty() && late.is_empty() {
-            shared.ledger().settle(&timelines);
-            return Vec::new();
+/// Lets everything happen. What is wrong is in the report.
+pub async fn soak(settings: Settings) -> Report {
+    let mut soak = Soak::begin(settings);
+    soak.go_on().await;
+    soak.end().await
+}
+
+impl Soak {
+    fn begin(settings: Settings) -> Soak {
+        let ground = Arc::new(Ground::new());
+        let descriptors = bounds::descriptors(&ground);
+        let shared = Arc::new(Shared::new(settings, ground.ports().to_vec()));
+        let samples = Arc::default();
+        let sampler = sample::run(
+            Arc::clone(&ground),
+            Arc::clone(&shared),
+            Arc::clone(&samples),
+        );
+        let faults = Faults::new(&ground, &shared);
+        Soak {
+            crowd: Crowd::start(&shared),
+            hostile: tokio::spawn(hostile::run(Arc::clone(&shared))),
+            stage: Arc::clone(&faults.stage),
+            faults: tokio::spawn(faults.run()),
+            sampler: tokio::spawn(sampler),
+            samples,
+            descriptors,
+            findings: Vec::new(),
+            ground,
+            shared,
         }
-        if !found.broken.is_empty() || !late.is_empty() || Instant::now() >= deadline {
-            let count = (found.broken.len(), found.missing.len());
-            late.push(format!("{} broken, {} missing", count.0, count.1));
-            late.extend(found.broken.into_iter().take(SHOWN));
-            late.extend(found.missing.into_iter().take(SHOWN));
-            return late;
+    }
+
+    /// One stretch after the other, as long as nothing is wrong.
+    async fn go_on(&mut self) {
+        let mut driver = Driver::new(&self.shared);
+        let (stretches, length) = self.shared.settings.stretches();
+        for _ in 0..stretches {
+            driver.run(&self.crowd, length).await;
+            // Until each fault has been.
+            while self.shared.settings.is_short && !self.faults.is_finished() {
+                driver.run(&self.crowd, length / 10).await;
+            }
+            let stage = Arc::clone(&self.stage);
+            let _nothing_strikes = stage.lock().await;
+            self.settle().await;
+            if !self.findings.is_empty() {
+                return self.show_logs();
+            }
+            self.crowd.go_on();
         }
-        sleep(Duration::from_millis(200)).await;
+    }
+
+    /// The end of a stretch: waits until everything is acknowledged and delivered, and looks at what is wrong.
+    async fn settle(&mut self) {
+        let nodes = self.ground.nodes();
+        let dead = nodes.iter().filter(|node| !node.is_running()).count();
+        if dead > 0 {
+            return self
+                .findings
+                .push(format!("{dead} nodes died by themselves"));
+        }
+        self.findings.extend(self.crowd.settle().await);
+        let deadline = Instant::now() + SETTLING;
+        let (seed, settled) = (
+            self.shared.settings.seed,
+            self.shared.ledger().settled.clone(),
+        );
+        loop {
+            let timelines = archive::timelines(nodes, seed, &settled).await;
+            let found = audit(&self.shared.ledger(), &timelines);
+            let has_time = self.findings.is_empty() && Instant::now() < deadline;
+            if !found.broken.is_empty() || !found.missing.is_empty() && !has_time {
+                let count = (found.broken.len(), found.missing.len());
+                let count = format!("{} broken, {} missing", count.0, count.1);
+                self.findings.push(count);
+                self.findings.extend(found.broken.into_iter().take(SHOWN));
+                self.findings.extend(found.missing.into_iter().take(SHOWN));
+                return;
+            }
+            if found.missing.is_empty() {
+                return self.shared.ledger().settle(&timelines);
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn show_logs(&self) {
+        for node in self.ground.nodes() {
+            let log = node.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LOG)..];
+            println!(
+                "--- the end of the log of {}\n{}\n---",
+                node.url(),
+                last.join("\n")
+            );
+        }
+    }
+
+    /// Everybody leaves. What is left, and whether it is all there.
+    async fn end(self) -> Report {
+        let Soak {
+            ground,
+            shared,
+            mut findings,
+            ..
+        } = self;
+        self.sampler.abort();
+        let devices = self.crowd.len();
+        self.crowd.leave().await;
+        self.hostile.await.expect("nobody hostile panicked");
+        self.faults.await.expect("no fault panicked");
+        let (after, wrong) = bounds::descriptors_return(&ground, &self.descriptors).await;
+        findings.extend(wrong);
+        let settings = &shared.settings;
+        let ledger: Ledger = std::mem::take(&mut *shared.ledger());
+        if findings.is_empty() {
+            findings = archive::differences(ground.nodes(), settings.seed, &ledger).await;
+        }
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let strikes = self.stage.lock().await.clone();
+        let memory = bounds::memory(&samples, &strikes, ground.nodes().len());
+        findings.extend(bounds::leaks(settings, &memory));
+        let count = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
+        let is_debug = cfg!(debug_assertions);
+        Report {
+            ground: ground.name(),
+            is_short: settings.is_short,
+            build: if is_debug { "debug" } else { "release" },
+            seed: settings.seed,
+            seconds: settings.duration.as_secs_f64(),
+            rate: settings.rate,
+            users: settings.users,
+            devices,
+            totals: ledger.totals,
+            refused: count(&shared.gauges.refused),
+            skipped: count(&shared.gauges.skipped),
+            hostile: count(&shared.gauges.hostile),
+            strikes,
+            descriptors: [self.descriptors, after],
+            memory,
+            findings,
+            samples: samples.clone(),
+        }
     }
 }

@@ -28,6 +28,8 @@ pub struct Sample {
     pub at: f64,
     /// Of each node; `None` while it is down.
     pub nodes: Vec<Option<Process>>,
+    /// The clients and what is remembered of them.
+    pub soak: Option<Process>,
     /// Bytes, and those of them that are a log; `None` while it is down.
     pub database: Option<(u64, u64)>,
     /// Messages that were acknowledged, a second.
@@ -75,6 +77,7 @@ fn sample(ground: &Ground, shared: &Shared, last: &mut (f64, u64, f64)) -> Sampl
     let sample = Sample {
         at,
         nodes,
+        soak: Process::observe(std::process::id()),
         database: ground.database_size(),
         acked_a_second: (acked - last.1) as f64 / passed,
         p50_ms: quantile(0.5),

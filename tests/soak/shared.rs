@@ -147,7 +147,12 @@ impl Weather {
 
     /// Whether nothing is broken, nor was a moment ago.
     pub fn is_calm(&self) -> bool {
+        self.is_calm_for(Duration::ZERO)
+    }
+
+    /// [`Weather::is_calm`], also for so long before.
+    pub fn is_calm_for(&self, time: Duration) -> bool {
         let cleared = *self.cleared.lock().expect("nobody panicked");
-        !self.is_rough.load(Ordering::SeqCst) && cleared.elapsed() > AFTERMATH
+        !self.is_rough.load(Ordering::SeqCst) && cleared.elapsed() > AFTERMATH + time
     }
 }

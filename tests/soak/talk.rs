@@ -103,10 +103,6 @@ impl Talk {
 
     /// What to send upon an order.
     pub fn obey(&mut self, shared: &Shared, line: &mut Line, order: Order) -> Vec<Value> {
-        if !line.is_connected {
-            shared.gauges.skipped.fetch_add(1, Ordering::Relaxed);
-            return Vec::new();
-        }
         match order {
             Order::Write(to) => {
                 if !self.write(to) {
