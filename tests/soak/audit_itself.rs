@@ -187,6 +187,13 @@ fn a_message_that_was_read_and_comes_at_the_next_connect() {
 }
 
 #[test]
+fn a_message_that_comes_back_to_the_connection_that_sent_it() {
+    assert_broken(Story::tell(), "which it sent itself", |story| {
+        story.ledger.hear_message(ANN_SENDS, 7, ANN, BOB);
+    });
+}
+
+#[test]
 fn a_status_that_falls() {
     assert_broken(Story::tell(), "fell from 2 to 1", |story| {
         story.ledger.hear_status(ANN_SENDS, 5, 1);

@@ -31,6 +31,7 @@ impl<'a> Hearing<'a> {
             self.nothing_is_left_out(findings);
         }
         self.nothing_that_was_read_before(findings);
+        self.nothing_that_it_sent(findings);
         let came = self.statuses_rise(findings);
         if self.connection.is_alive() {
             self.all_statuses_have_come(&came, findings);
@@ -125,6 +126,21 @@ impl<'a> Hearing<'a> {
                 findings.broken(format!(
                     "{who} got {id}, which was read before: {message:?}"
                 ));
+            }
+        }
+    }
+
+    /// Messages to others that came from this very connection, as far as that is certain.
+    fn nothing_that_it_sent(&self, findings: &mut Findings) {
+        for Heard { id, .. } in self.messages() {
+            let message = self.view.ledger.messages.get(id);
+            let is_own = message.is_some_and(|message| {
+                let is_to_others = message.from != message.to;
+                is_to_others && message.sendings == 1 && message.connection == self.number
+            });
+            if is_own {
+                let who = self.who();
+                findings.broken(format!("{who} got {id}, which it sent itself: {message:?}"));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A whole soak, from the first connection to the last.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -166,7 +166,7 @@ impl Soak {
         if findings.is_empty() {
             findings = archive::differences(ground.nodes(), settings.seed, &ledger).await;
         }
-        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = std::mem::take(&mut *self.samples.lock().expect("nobody panicked"));
         let strikes = self.stage.lock().await.clone();
         let memory = bounds::memory(&samples, &strikes, ground.nodes().len());
         findings.extend(bounds::leaks(settings, &memory));
@@ -189,7 +189,7 @@ impl Soak {
             descriptors: [self.descriptors, after],
             memory,
             findings,
-            samples: samples.clone(),
+            samples,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::support::mode::from_environment;
 const SHORT_SEED: u64 = 20_260_115;
 
 /// The traffic of the short form.
-const SHORT: Duration = Duration::from_secs(7);
+const SHORT: Duration = Duration::from_secs(5);
 
 /// How many messages a second a soak sends by default, in the short form and in the long ones.
 const RATES: (f64, f64) = (300.0, 1_000.0);

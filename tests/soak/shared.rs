@@ -10,8 +10,10 @@ use tokio::sync::watch;
 use super::ledger::Ledger;
 use super::settings::Settings;
 
-/// Connections may still break for so long after everything is up again.
+/// Connections may still break for so long after everything is up again; in the short form, where something is
+/// broken most of the time, not quite as long.
 const AFTERMATH: Duration = Duration::from_secs(3);
+const SHORT_AFTERMATH: Duration = Duration::from_secs(1);
 
 /// What the devices are to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +57,19 @@ pub struct Gauges {
 /// Whether something is being broken.
 pub struct Weather {
     is_rough: AtomicBool,
-    /// When it was rough last.
-    cleared: Mutex<Instant>,
+    /// When it was rough last, if it ever was.
+    cleared: Mutex<Option<Instant>>,
+    aftermath: Duration,
 }
 
 impl Shared {
     /// That of a soak which begins now.
     pub fn new(settings: Settings, ports: Vec<u16>) -> Shared {
+        let aftermath = if settings.is_short {
+            SHORT_AFTERMATH
+        } else {
+            AFTERMATH
+        };
         Shared {
             ledger: Mutex::new(Ledger::new(settings.users)),
             settings,
@@ -78,7 +86,8 @@ impl Shared {
             },
             weather: Weather {
                 is_rough: AtomicBool::new(false),
-                cleared: Mutex::new(Instant::now()),
+                cleared: Mutex::default(),
+                aftermath,
             },
         }
     }
@@ -141,7 +150,7 @@ impl Weather {
 
     /// Everything is up again.
     pub fn clears(&self) {
-        *self.cleared.lock().expect("nobody panicked") = Instant::now();
+        *self.cleared.lock().expect("nobody panicked") = Some(Instant::now());
         self.is_rough.store(false, Ordering::SeqCst);
     }
 
@@ -153,6 +162,7 @@ impl Weather {
     /// [`Weather::is_calm`], also for so long before.
     pub fn is_calm_for(&self, time: Duration) -> bool {
         let cleared = *self.cleared.lock().expect("nobody panicked");
-        !self.is_rough.load(Ordering::SeqCst) && cleared.elapsed() > AFTERMATH + time
+        let is_over = cleared.is_none_or(|cleared| cleared.elapsed() > self.aftermath + time);
+        is_over && !self.is_rough.load(Ordering::SeqCst)
     }
 }

@@ -84,7 +84,7 @@ impl Story {
         if is_anns {
             ledger.hear_status(ANN_LISTENS, id, 1);
         }
-        let is_read = id % 4 != 0;
+        let is_read = !id.is_multiple_of(4);
         if is_read {
             ledger.report(reader, id);
             for connection in [ANN_SENDS, ANN_LISTENS, BOB_SENDS] {
