@@ -23,6 +23,9 @@ const CONTACTS: f64 = 0.005;
 const HEARTBEATS: f64 = 0.03;
 const RESENDS: f64 = 0.02;
 
+/// A slow reader reads nothing for a while once in so many lives of a connection.
+const LIVES_TO_A_STALL: f64 = 4.0;
+
 /// What a device is to do.
 #[derive(Debug, Clone, Copy)]
 pub enum Order {
@@ -48,6 +51,26 @@ pub enum Way {
     Reset,
     /// By the end of TCP, without a word.
     Drop,
+}
+
+/// So many of something a second.
+struct Pace {
+    rate: f64,
+    due: f64,
+}
+
+impl Pace {
+    fn new(rate: f64) -> Pace {
+        Pace { rate, due: 0.0 }
+    }
+
+    /// How many are due after this time.
+    fn due(&mut self, passed: Duration) -> u32 {
+        self.due += self.rate * passed.as_secs_f64();
+        let whole = self.due.floor();
+        self.due -= whole;
+        whole as u32
+    }
 }
 
 /// See the module.
@@ -76,35 +99,32 @@ impl Driver {
 
     /// Gives orders for so long.
     pub async fn run(&mut self, crowd: &Crowd, duration: Duration) {
+        let settings = self.shared.settings.clone();
+        let life = settings.life().as_secs_f64();
+        let devices = crowd.len() as f64;
+        let slow = devices / f64::from(SLOW);
+        let mut messages = Pace::new(settings.rate);
+        let mut leaves = Pace::new(devices / life);
+        let mut stalls = Pace::new(slow / (life * LIVES_TO_A_STALL));
         let end = Instant::now() + duration;
-        let rate = self.shared.settings.rate;
-        let slow = crowd.len().div_ceil(SLOW.into()) as f64;
-        let leaves = crowd.len() as f64 / self.shared.settings.life().as_secs_f64();
-        let stalls = slow / (self.shared.settings.life().as_secs_f64() * 4.0);
-        let (mut messages, mut others) = (0.0, [0.0; 2]);
         let mut last = Instant::now();
         while last < end {
             sleep(STEP).await;
-            let passed = last.elapsed().as_secs_f64();
-            last = Instant::now();
-            messages += rate * passed;
-            others[0] += leaves * passed;
-            others[1] += stalls * passed;
-            while messages >= 1.0 {
-                messages -= 1.0;
+            let passed = last.elapsed();
+            last += passed;
+            for _ in 0..messages.due(passed) {
                 self.talk(crowd);
             }
-            while others[0] >= 1.0 {
-                others[0] -= 1.0;
+            for _ in 0..leaves.due(passed) {
                 let device = self.random.random_range(0..crowd.len());
                 let way = self.way();
                 self.order(crowd, device, Order::Leave(way));
             }
-            while others[1] >= 1.0 {
-                others[1] -= 1.0;
-                let device = self.random.random_range(0..slow as usize) * usize::from(SLOW);
-                let long = Duration::from_millis(self.random.random_range(1_000..40_000));
-                let time = self.shared.settings.shortened(long);
+            for _ in 0..stalls.due(passed) {
+                let slow = crowd.len().div_ceil(SLOW.into());
+                let device = self.random.random_range(0..slow) * usize::from(SLOW);
+                let time = Duration::from_millis(self.random.random_range(1_000..40_000));
+                let time = settings.shortened(time);
                 self.order(crowd, device, Order::Stall(time));
             }
         }

@@ -115,8 +115,9 @@ impl Soak {
             self.shared.ledger().settled.clone(),
         );
         loop {
-            let timelines = archive::timelines(nodes, seed, &settled).await;
-            let found = audit(&self.shared.ledger(), &timelines);
+            let shown = archive::shown(nodes, seed, &settled).await;
+            let mut found = audit(&self.shared.ledger(), &shown.timelines);
+            found.broken.extend(shown.wrong);
             let has_time = self.findings.is_empty() && Instant::now() < deadline;
             if !found.broken.is_empty() || !found.missing.is_empty() && !has_time {
                 let count = (found.broken.len(), found.missing.len());
@@ -127,7 +128,7 @@ impl Soak {
                 return;
             }
             if found.missing.is_empty() {
-                return self.shared.ledger().settle(&timelines);
+                return self.shared.ledger().settle(&shown.timelines);
             }
             sleep(Duration::from_millis(200)).await;
         }
