@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::ground::Ground;
 use super::settings::Dice;
 use super::shared::{Phase, Shared};
-use super::support::{http, within_time};
+use super::support::{Nats, Node, Postgres, http};
 
 /// A long run has so many faults, but no more than one in every [`MOST_OFTEN`] and one in every [`LEAST_OFTEN`].
 const USUAL: u32 = 40;
@@ -152,47 +152,14 @@ impl Faults {
         let node = self.random.random_range(0..self.ground.nodes().len());
         let gone = self.random.random_range(0.0..1.0);
         let gone = self.shared.settings.shortened(GONE).mul_f64(gone);
-        self.shared.weather.roughens();
-        let began = Instant::now();
-        let at = self.shared.seconds();
-        let ground = Arc::clone(&self.ground);
-        let running = ground.nodes().iter().all(|node| node.is_running());
-        if !running {
+        if !self.ground.nodes().iter().all(Node::is_running) {
             self.shared.complain("a node died by itself".to_owned());
         }
-        match fault {
-            Fault::NodeKilled => {
-                block_in_place(|| ground.nodes()[node].kill9());
-                sleep(gone).await;
-                block_in_place(|| ground.nodes()[node].restart());
-            }
-            Fault::NodeStopped => {
-                let ended = ground.nodes()[node].terminate().await;
-                if !ended.status.success() {
-                    self.shared
-                        .complain(format!("a node stopped badly: {ended:?}"));
-                }
-                sleep(gone).await;
-                block_in_place(|| ground.nodes()[node].restart());
-            }
-            Fault::StoreKilled | Fault::StoreStopped => {
-                let postgres = ground
-                    .postgres()
-                    .expect("it is one of this ground's faults");
-                block_in_place(|| match fault {
-                    Fault::StoreKilled => postgres.kill9(),
-                    _ => postgres.stop(),
-                });
-                sleep(gone).await;
-                block_in_place(|| postgres.restart());
-            }
-            Fault::BusKilled => {
-                let nats = ground.nats().expect("it is one of this ground's faults");
-                block_in_place(|| nats.kill9());
-                sleep(gone).await;
-                block_in_place(|| nats.restart());
-            }
-        }
+        self.shared.weather.roughens();
+        let (began, at) = (Instant::now(), self.shared.seconds());
+        self.take_away(fault, node).await;
+        sleep(gone).await;
+        block_in_place(|| self.bring_back(fault, node));
         self.heal().await;
         self.shared.weather.clears();
         Strike {
@@ -201,6 +168,41 @@ impl Faults {
             at,
             lasted: began.elapsed().as_secs_f64(),
         }
+    }
+
+    async fn take_away(&self, fault: Fault, node: usize) {
+        let node = &self.ground.nodes()[node];
+        match fault {
+            Fault::NodeKilled => block_in_place(|| node.kill9()),
+            Fault::NodeStopped => {
+                let ended = node.terminate().await;
+                if !ended.status.success() {
+                    let complaint = format!("a node stopped badly: {ended:?}");
+                    self.shared.complain(complaint);
+                }
+            }
+            Fault::StoreKilled => block_in_place(|| self.store().kill9()),
+            Fault::StoreStopped => block_in_place(|| self.store().stop()),
+            Fault::BusKilled => block_in_place(|| self.bus().kill9()),
+        }
+    }
+
+    fn bring_back(&self, fault: Fault, node: usize) {
+        match fault {
+            Fault::NodeKilled | Fault::NodeStopped => self.ground.nodes()[node].restart(),
+            Fault::StoreKilled | Fault::StoreStopped => self.store().restart(),
+            Fault::BusKilled => self.bus().restart(),
+        }
+    }
+
+    fn store(&self) -> &Postgres {
+        let postgres = self.ground.postgres();
+        postgres.expect("its faults are for where it is")
+    }
+
+    fn bus(&self) -> &Nats {
+        let nats = self.ground.nats();
+        nats.expect("its faults are for where it is")
     }
 
     /// Waits until all nodes say that nothing is the matter with them.
@@ -215,7 +217,10 @@ impl Faults {
                     sleep(Duration::from_millis(50)).await;
                 }
             };
-            within_time(HEALING, "a node to be healthy again", healthy).await;
+            if timeout(HEALING, healthy).await.is_err() {
+                let complaint = format!("the node at {port} did not heal in {HEALING:?}");
+                self.shared.complain(complaint);
+            }
         }
     }
 }

@@ -155,13 +155,13 @@ impl Soak {
             mut findings,
             ..
         } = self;
-        self.sampler.abort();
         let devices = self.crowd.len();
         self.crowd.leave().await;
         self.hostile.await.expect("nobody hostile panicked");
         self.faults.await.expect("no fault panicked");
         let (after, wrong) = bounds::descriptors_return(&ground, &self.descriptors).await;
         findings.extend(wrong);
+        self.sampler.abort();
         let settings = &shared.settings;
         let ledger: Ledger = std::mem::take(&mut *shared.ledger());
         if findings.is_empty() {
