@@ -84,6 +84,7 @@ impl Soak {
         let mut driver = Driver::new(&self.shared);
         let (stretches, length) = self.shared.settings.stretches();
         for _ in 0..stretches {
+            self.crowd.go_on();
             driver.run(&self.crowd, length).await;
             // Until each fault has been.
             while self.shared.settings.is_short && !self.faults.is_finished() {
@@ -95,7 +96,6 @@ impl Soak {
             if !self.findings.is_empty() {
                 return self.show_logs();
             }
-            self.crowd.go_on();
         }
     }
 
@@ -164,6 +164,10 @@ impl Soak {
         self.sampler.abort();
         let settings = &shared.settings;
         let ledger: Ledger = std::mem::take(&mut *shared.ledger());
+        // Of the time since the last audit, which ends where something is wrong.
+        if findings.is_empty() {
+            findings.extend(ledger.complaints.iter().cloned());
+        }
         if findings.is_empty() {
             findings = archive::differences(ground.nodes(), settings.seed, &ledger).await;
         }
