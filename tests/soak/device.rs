@@ -89,9 +89,12 @@ impl Device {
 
     /// Until the next connection: a time of its own choice, or, when the node went, a pause with some chance in it.
     async fn be_away(&mut self, way: Option<Way>) {
-        if way.is_none() {
-            self.at = (self.at + 1) % self.shared.ports.len();
-        }
+        let nodes = self.shared.ports.len();
+        self.at = match way {
+            None => (self.at + 1) % nodes,
+            // Any of them, as behind a load balancer: a node that was gone is found again.
+            Some(_) => self.random.random_range(0..nodes),
+        };
         let away = match way {
             None => Duration::from_millis(self.random.random_range(20..400)),
             Some(_) if self.random.random_bool(0.4) => Duration::ZERO,
