@@ -2,12 +2,13 @@
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
+YANSHU_SOAK_MINUTES ?= 60
 # What is run on PostgreSQL and on two nodes, too: all but what is about sockets, whatever the store.
 ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
 	--skip tls --skip floods:: --skip hostile_requests::
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench bench-flood bench-schema proof check-deploy check-api
+.PHONY: help run test lint fuzz bench bench-flood bench-schema proof soak check-deploy check-api
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ proof: ## Run the long forms of the fault tests on all three, and the mutants wh
 	YANSHU_START_ROUNDS=50 YANSHU_TAKING_ROUNDS=50 YANSHU_ORDER_USERS=1000 YANSHU_ORDER_MESSAGES=100000 \
 		$(CARGO) test --release --locked --test nodes -- --nocapture --test-threads=1
 	@if [ -x tests/mutants/run ]; then tests/mutants/run; else echo "tests/mutants/run is not there: skipped"; fi
+
+soak: ## Mixed traffic and faults for YANSHU_SOAK_MINUTES (60), on YANSHU_TEST_ON (sqlite); curves in target/soak
+	YANSHU_SOAK_MINUTES=$(YANSHU_SOAK_MINUTES) $(CARGO) test --release --locked --test soak -- --nocapture
 
 check-deploy: ## Hold docker-compose.yml, Dockerfile and nginx.conf against the tools that are installed
 	deploy/check

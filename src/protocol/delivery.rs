@@ -3,6 +3,8 @@
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
+use super::MessageId;
+
 /// One number of a user's timeline, as the frames a device of theirs receives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -29,6 +31,13 @@ impl Delivery {
         message.chain(status)
     }
 
+    /// The message that was read, where this is the receipt for one of the user's own. Its frame says which.
+    pub fn read_message(&self) -> Option<MessageId> {
+        let frame = self.status.as_deref().filter(|_| self.receipt)?;
+        let (_, id) = frame.split_once(r#""id":""#)?;
+        MessageId::parse(id.split('"').next()?).ok()
+    }
+
     /// How many bytes its frames hold.
     pub fn bytes(&self) -> usize {
         let frames = [&self.message, &self.status];
@@ -39,6 +48,7 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::render;
 
     fn frames(delivery: &Delivery, connection: i64) -> Vec<&str> {
         let frames = delivery.frames_for(connection);
@@ -60,6 +70,13 @@ mod tests {
         delivery.to_origin = true;
         assert_eq!(frames(&delivery, 7), ["message"]);
         assert_eq!(delivery.bytes(), 13);
+        assert_eq!(delivery.read_message(), None);
+        delivery.receipt = true;
+        let read = render::status("bob", "ann", MessageId::new(7), 2);
+        delivery.status = Some(read);
+        assert_eq!(delivery.read_message(), Some(MessageId::new(7)));
+        delivery.status = Some("status".into());
+        assert_eq!(delivery.read_message(), None);
         delivery.message = None;
         assert_eq!(frames(&delivery, 8), ["status"]);
         assert!(frames(&delivery, 7).is_empty());

@@ -67,6 +67,9 @@ pub enum StoreError {
     /// The file is not where it was opened: what is written to it, nobody finds.
     #[error("the database is not where it was: {0} is gone, or is another file")]
     Moved(String),
+    /// The system gave no thread.
+    #[error("no thread: {0}")]
+    Thread(String),
     /// Others created the same users again and again while something was being written.
     #[error("the database was too busy with the same users")]
     Overtaken,
@@ -145,7 +148,10 @@ impl Store {
                 self.policy,
             );
             let failed = match result {
-                Ok(outcomes) => return Ok(outcomes),
+                Ok(outcomes) => {
+                    self.writers.wrote(batch.len());
+                    return Ok(outcomes);
+                }
                 Err(failed) => failed,
             };
             self.recall.clear();

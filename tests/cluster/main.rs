@@ -33,7 +33,6 @@ mod nodes_die;
 mod one_id;
 mod record;
 mod rolling;
-mod socket;
 mod store_down;
 mod store_way;
 mod story;

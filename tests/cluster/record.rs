@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+pub use super::support::socket::End;
+
 /// Everything that the clients of a run did and heard.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
@@ -80,17 +82,6 @@ pub enum Heard {
         /// 1 or 2.
         status: u64,
     },
-}
-
-/// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// With a close frame of this code.
-    Closed(u16),
-    /// Without a word from the node.
-    Broken,
-    /// By the device, without a word.
-    Left,
 }
 
 /// What the server shows in the end, read through its histories.

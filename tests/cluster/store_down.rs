@@ -156,3 +156,20 @@ async fn a_node_stops_in_order_although_its_store_hangs() {
     load.goes_on().await;
     load.settle(&ground).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_was_killed_below_a_node_that_nobody_has_asked_for_anything_and_it_heals_all_the_same()
+ {
+    let ground = Ground::new(Plan {
+        nodes: 1,
+        own_postgres: true,
+        ..TWO_NODES
+    });
+    let node = ground.node(0);
+    // Before it was ever asked for its health: a statement that fails while it is prepared is another case.
+    ground.postgres().kill9();
+    ground.postgres().restart();
+    health::becomes(node, Health::Green).await;
+    let mut ann = Client::connect(node, "ann").await;
+    assert_eq!(ann.contacts().await, []);
+}

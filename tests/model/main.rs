@@ -31,17 +31,7 @@ use std::time::Instant;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestRunner};
 
 use ground::Ground;
-use support::mode::{Mode, mode};
-
-/// Fails when it is not a number.
-fn from_environment<N: std::str::FromStr>(name: &str, default: impl FnOnce() -> N) -> N {
-    match std::env::var(name) {
-        Err(_) => default(),
-        Ok(value) => value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is {value:?} and must be a number")),
-    }
-}
+use support::mode::{Mode, from_environment, mode};
 
 /// In a debug build, on two cores.
 fn default_histories() -> u32 {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::support::node::{Start, owned};
+use crate::support::node::{Conditions, Start, owned};
 use crate::support::{Client, DEADLINE, Database, Node, Postgres};
 
 /// The number in an environment variable, or `default` where it is not set.
@@ -30,7 +30,7 @@ pub fn spawn_node(directory: &Path, database: &Database, flags: &[&str]) -> Node
     let start = Start {
         base,
         flags: owned(flags),
-        file_limit: None,
+        conditions: Conditions::default(),
     };
     Node::spawn(directory, start)
 }

@@ -136,3 +136,39 @@ async fn a_sender_hears_that_a_message_is_stored_before_it_hears_that_it_was_rea
     ann.expect_status("bob", "ann", &id, 2).await;
     ann.assert_timeline_silent().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_sent_again_is_not_said_to_be_unread_after_its_sender_heard_that_it_was_read() {
+    let database = empty_database();
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let bus = format!("--nats-url={}", Nats::shared().url());
+    let (tap, port) = Tap::to(Postgres::shared().port()).await;
+    let late = spawn_node(directory.path(), &database.at_port(port), &[&bus]);
+    let node = spawn_node(directory.path(), &database, &[&bus]);
+    late.wait_until_ready();
+    node.wait_until_ready();
+    let mut ann = Client::connect(&late, "ann").await;
+    let mut bob = Client::connect(&node, "bob").await;
+    let id = ann.deliver("bob", "early").await;
+    bob.expect_message("ann", "bob", &id, "early").await;
+
+    tap.armed.store(true, Ordering::SeqCst);
+    ann.message(&id, "bob", "early").await;
+    eventually("a commit to wait for its answer", || *tap.keeps.borrow()).await;
+    bob.read(&id, "ann").await;
+    let read = "SELECT count(*) FROM messages WHERE status = 2";
+    eventually("the message to be read", || database.query_i64(read) == 1).await;
+
+    // Nothing is waited for: Ann's node has time to tell her of the reading first.
+    let first = tokio::time::timeout(Duration::from_millis(700), ann.next()).await;
+    tap.keeps.send_replace(false);
+    let mut statuses: Vec<_> = first.into_iter().collect();
+    while statuses.len() < 2 {
+        statuses.push(ann.next().await);
+    }
+    let statuses: Vec<_> = statuses
+        .iter()
+        .map(|frame| frame["chatMsg"]["status"].as_u64())
+        .collect();
+    assert!(statuses.is_sorted(), "a status fell: {statuses:?}");
+}

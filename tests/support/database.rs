@@ -113,16 +113,21 @@ impl Database {
 
     /// The rows of a query for one column, as text.
     pub fn query(&self, sql: &str) -> Vec<String> {
+        self.try_query(sql)
+            .unwrap_or_else(|error| panic!("{sql} failed: {error}"))
+    }
+
+    /// [`Database::query`], for a database that may be down.
+    pub fn try_query(&self, sql: &str) -> Result<Vec<String>, String> {
         let query =
             format!("WITH asked (value) AS ({sql}) SELECT CAST(value AS TEXT) AS value FROM asked");
-        let rows: Result<Vec<Row>, String> = match self {
+        let rows: Vec<Row> = match self {
             Database::Sqlite(path) => sqlite(path)
                 .and_then(|mut connection| sql_query(query).load(&mut connection).map_err(text)),
             Database::Postgres(url) => postgres(url)
                 .and_then(|mut connection| sql_query(query).load(&mut connection).map_err(text)),
-        };
-        let rows = rows.unwrap_or_else(|error| panic!("{sql} failed: {error}"));
-        rows.into_iter().map(|row| row.value).collect()
+        }?;
+        Ok(rows.into_iter().map(|row| row.value).collect())
     }
 }
 

@@ -25,6 +25,7 @@ pub mod leash;
 pub mod mode;
 pub mod nats;
 pub mod node;
+pub mod outbox;
 pub mod place;
 pub mod ports;
 pub mod postgres;
@@ -33,6 +34,7 @@ pub mod proxy;
 pub mod raw;
 pub mod server;
 pub mod shim;
+pub mod socket;
 
 use std::future::Future;
 use std::time::Duration;

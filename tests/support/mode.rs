@@ -1,4 +1,4 @@
-//! What the servers of this run stand on. The same tests run on each.
+//! What the environment says of this run; above all, what its servers stand on. The same tests run on each.
 //!
 //! | `YANSHU_TEST_ON` | a [`Server`](super::Server) is |
 //! |---|---|
@@ -45,4 +45,14 @@ pub fn only_on(modes: &[Mode], why: &str) -> bool {
     // Not `eprintln`, which the harness keeps for the tests that fail.
     let _ = writeln!(std::io::stderr(), "SKIPPED on {:?}: {test}: {why}", mode());
     false
+}
+
+/// What an environment variable says, or `default` where it is not set. Fails when it is not a number.
+pub fn from_environment<N: std::str::FromStr>(name: &str, default: impl FnOnce() -> N) -> N {
+    match std::env::var(name) {
+        Err(_) => default(),
+        Ok(value) => value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is {value:?} and must be a number")),
+    }
 }

@@ -235,6 +235,7 @@ impl ChatServer {
                 if matches!(outcome, Outcome::Stored { .. }) {
                     self.acked(since);
                 }
+                let outcome = self.not_fallen(connection, id, outcome);
                 self.message_settled(connection, (&from, &to), id, frame, outcome);
             }
             (
@@ -258,6 +259,17 @@ impl ChatServer {
                 _,
             ) => self.refuse(connection, &refusal),
             (Job::Unasked | Job::Connect { .. } | Job::Lease { .. }, _) => {}
+        }
+    }
+
+    /// The outcome of a message, with a status that is not below one its device was told: another node, or
+    /// another lane, may have stored and told that the message was read after it was found to be unread.
+    fn not_fallen(&mut self, connection: ConnectionId, id: MessageId, outcome: Outcome) -> Outcome {
+        let device = self.devices.get_mut(&connection);
+        let was_read = device.is_some_and(|device| device.settles(id));
+        match outcome {
+            Outcome::Known { .. } if was_read => Outcome::Known { status: 2 },
+            outcome => outcome,
         }
     }
 
@@ -294,6 +306,9 @@ impl ChatServer {
                 self.refuse(connection, &refusal.on(Action::GetIds));
             }
             Job::Message { connection, id, .. } => {
+                if let Some(device) = self.devices.get_mut(&connection) {
+                    device.settles(id);
+                }
                 self.refuse(connection, &refusal.on(Action::Message).about(id));
             }
             Job::Read {

@@ -11,7 +11,7 @@ use super::Push;
 use crate::actors::flow::{Flow, Room};
 use crate::actors::session::Session;
 use crate::chat::{ConnectionId, Cursor, Verdict};
-use crate::protocol::{Delivery, UserId};
+use crate::protocol::{Delivery, MessageId, UserId};
 
 /// A device: where its frames go, and how far it is.
 pub struct Device {
@@ -31,6 +31,8 @@ pub struct Device {
     lane: usize,
     /// How much of what it asked is unanswered.
     owed: usize,
+    /// The messages among that, and whether the device was told meanwhile that one was read: it is a resend.
+    sent: Vec<(MessageId, bool)>,
     /// What the next push will carry.
     outgoing: Push,
     /// Whether the device is among those to flush.
@@ -55,6 +57,7 @@ impl Device {
             cursor: None,
             lane: 0,
             owed: 0,
+            sent: Vec::new(),
             outgoing: Push::default(),
             listed: false,
         }
@@ -73,6 +76,23 @@ impl Device {
         }
         self.owed += 1;
         self.lane
+    }
+
+    /// What it asks for is that this message be stored.
+    pub fn sends(&mut self, message: MessageId) {
+        self.sent.push((message, false));
+    }
+
+    /// The message has its outcome, which is about to be told. Returns whether the device was told before
+    /// that the message was read.
+    pub fn settles(&mut self, message: MessageId) -> bool {
+        let place = self.sent.iter().position(|(id, _)| *id == message);
+        place.is_some_and(|place| self.sent.remove(place).1)
+    }
+
+    fn was_read(&mut self, message: MessageId) {
+        let same = self.sent.iter_mut().filter(|(id, _)| *id == message);
+        same.for_each(|(_, read)| *read = true);
     }
 
     /// The lane of what it asked last.
@@ -100,6 +120,11 @@ impl Device {
             frames += 1;
         }
         if delivery.receipt {
+            if !self.sent.is_empty()
+                && let Some(message) = delivery.read_message()
+            {
+                self.was_read(message);
+            }
             self.outgoing.receipts_upto = self.outgoing.receipts_upto.max(delivery.seq);
         }
         frames

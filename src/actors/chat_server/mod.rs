@@ -192,6 +192,7 @@ impl ChatServer {
                 return self.hand_out_ids(ctx);
             }
             Request::Send(message, frame) => {
+                device.sends(message.id);
                 let job = Job::Message {
                     connection,
                     from: message.from.clone(),

@@ -3,6 +3,7 @@
 //! A [`Link`] is a connection of whichever kind. Queries that both databases understand are written
 //! once, inside [`on!`]; what must differ is in [`super::bulk`] and in the two files here.
 
+mod checkpoints;
 mod postgres;
 mod sqlite;
 mod whereabouts;
@@ -17,6 +18,7 @@ use diesel::{Connection, migration::MigrationVersion};
 use super::recall::Recall;
 use super::{DatabaseUrl, StoreError, StoreOptions};
 
+use checkpoints::Checkpoints;
 pub use postgres::{APPLICATION_NAME, Deployment, check_server, migrate_and, with_parameters};
 pub use sqlite::migrations as sqlite_migrations;
 use whereabouts::Whereabouts;
@@ -109,6 +111,7 @@ pub enum Pool {
     Sqlite(
         r2d2::Pool<ConnectionManager<SqliteConnection>>,
         Option<Whereabouts>,
+        Option<Checkpoints>,
     ),
     Postgres(r2d2::Pool<ConnectionManager<PgConnection>>),
 }
@@ -125,7 +128,11 @@ impl Pool {
         match &options.url {
             DatabaseUrl::Sqlite(path) => {
                 let pool = sqlite::pool(path, options, lane)?;
-                Ok(Self::Sqlite(pool, Whereabouts::of(path)))
+                let checkpoints = match lane {
+                    Lane::Writing => Some(Checkpoints::begin(path)?),
+                    Lane::Reading => None,
+                };
+                Ok(Self::Sqlite(pool, Whereabouts::of(path), checkpoints))
             }
             DatabaseUrl::Postgres(url) => {
                 postgres::pool(url, options, lane, recall.clone()).map(Self::Postgres)
@@ -136,7 +143,7 @@ impl Pool {
     /// How many connections there are at most.
     pub fn size(&self) -> u32 {
         match self {
-            Self::Sqlite(pool, _) => pool.max_size(),
+            Self::Sqlite(pool, ..) => pool.max_size(),
             Self::Postgres(pool) => pool.max_size(),
         }
     }
@@ -144,7 +151,7 @@ impl Pool {
     /// How many connections there are now, and how many of those are idle.
     pub fn state(&self) -> (u32, u32) {
         let state = match self {
-            Self::Sqlite(pool, _) => pool.state(),
+            Self::Sqlite(pool, ..) => pool.state(),
             Self::Postgres(pool) => pool.state(),
         };
         (state.connections, state.idle_connections)
@@ -153,15 +160,22 @@ impl Pool {
     /// Whether the database is where it was when it was opened.
     pub fn check_whereabouts(&self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(_, Some(whereabouts)) => whereabouts.check(),
-            Self::Sqlite(_, None) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(_, Some(whereabouts), _) => whereabouts.check(),
+            Self::Sqlite(_, None, _) | Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// So many writes were committed.
+    pub fn wrote(&self, writes: usize) {
+        if let Self::Sqlite(_, _, Some(checkpoints)) = self {
+            checkpoints.count(writes);
         }
     }
 
     /// Takes a connection out, waiting for one that is in use.
     pub fn get(&self) -> Result<Pooled, StoreError> {
         Ok(match self {
-            Self::Sqlite(pool, _) => Pooled::Sqlite(pool.get()?),
+            Self::Sqlite(pool, ..) => Pooled::Sqlite(pool.get()?),
             Self::Postgres(pool) => Pooled::Postgres(pool.get_timeout(postgres::PATIENCE)?),
         })
     }

@@ -38,6 +38,10 @@ pub fn pool(
         .build(ConnectionManager::new(path))?)
 }
 
+/// The log begins anew when it has so many pages of 4 KiB: what is not copied by then
+/// ([`super::checkpoints`]) the commit copies that finds it so.
+const LOG_PAGES: u32 = 16_000;
+
 #[derive(Debug)]
 struct Setup {
     lane: Lane,
@@ -57,7 +61,7 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Setup {
                 "PRAGMA busy_timeout = {};
                  PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;
-                 PRAGMA wal_autocheckpoint = 4000;
+                 PRAGMA wal_autocheckpoint = {LOG_PAGES};
                  PRAGMA journal_size_limit = 67108864;
                  PRAGMA cache_size = -{cache_kib};
                  PRAGMA temp_store = MEMORY;

@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::line::{Asked, Line};
-use super::outbox::Outbox;
 use super::{BOUND, Order, User};
 use crate::record::{Connection, End, Heard, Letter, Sent, is_to_be_read};
-use crate::socket::{NotOpened, Socket};
 use crate::support::client::split_ids;
 use crate::support::frames;
+use crate::support::outbox::Outbox;
+use crate::support::socket::{NotOpened, Socket};
 
 /// A page is asked for at every so many ticks.
 const TICKS_TO_A_PAGE: u64 = 25;

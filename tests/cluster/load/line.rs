@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::outbox::PAUSE;
 use super::{BOUND, PAGE_BOUND};
+use crate::support::outbox::PAUSE;
 
 /// A device leaves after this time at the latest, without a word, as those of people on the move do.
 const LONGEST: Duration = Duration::from_secs(10);

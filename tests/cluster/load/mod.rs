@@ -7,7 +7,6 @@
 
 mod device;
 mod line;
-mod outbox;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What a talking device still has to get acknowledged, in the order in which it wrote it.
+//! What a device still has to get acknowledged, in the order in which it wrote it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
