@@ -43,7 +43,12 @@ impl Plot<'_> {
             fs::create_dir_all(directory)?;
         }
         let shown = |point: &&(f64, f64)| !self.log || point.1 > 0.0;
-        let points = || self.series.iter().flat_map(|(_, points)| points.iter()).filter(shown);
+        let points = || {
+            self.series
+                .iter()
+                .flat_map(|(_, points)| points.iter())
+                .filter(shown)
+        };
         let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
         let high = points().map(|point| point.1).fold(0.0, f64::max);
         let right = points().map(|point| point.0).fold(0.0, f64::max);
@@ -83,7 +88,10 @@ impl Plot<'_> {
             .draw()
             .map_err(|e| failed(&e))?;
         for ((name, points), colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
-            let line = points.iter().copied().filter(|point| !self.log || point.1 > 0.0);
+            let line = points
+                .iter()
+                .copied()
+                .filter(|point| !self.log || point.1 > 0.0);
             let line = LineSeries::new(line, colour.stroke_width(2)).point_size(2);
             chart
                 .draw_series(line)
