@@ -24,14 +24,14 @@ struct Step {
     samples: Vec<Sample>,
 }
 
-/// A table, and a picture; the maxima are those of the closed loop.
-pub fn climb(bench: &Bench<'_>, maxima: &[(On, f64)]) -> Outcome<Value> {
+/// A table, and a picture. Of the rates of the closed loop on each ground the first is the maximum.
+pub fn climb(bench: &Bench<'_>, closed: &[(On, f64)]) -> Outcome<Value> {
     let plan = bench.plan;
     let mut steps = Vec::new();
     let title = format!("{} pairs in the open loop", pairs(plan));
     report::header(&title, &table::head(&["on", "rate", "target"]));
     for &on in &plan.on {
-        let max = maxima.iter().find(|(ground, _)| *ground == on);
+        let max = closed.iter().find(|(ground, _)| *ground == on);
         for &rate in &plan.open.rates {
             let Some(number) = in_numbers(rate, max.map(|(_, max)| *max)) else {
                 continue;

@@ -29,7 +29,7 @@
 //! 0.06 ms late; that is within the latencies.
 //!
 //! ```text
-//! cargo bench --bench load                  everything, some hour, and 8 GB in the target directory
+//! cargo bench --bench load                  everything: most of an hour, and 10 GB in the target directory
 //! YANSHU_BENCH_SCENARIOS=pairs,history      which scenarios (all but compare)
 //! YANSHU_BENCH_ON=postgres,cluster          on what (sqlite,postgres,cluster)
 //! YANSHU_BENCH_REPEAT=1                     repetitions, of which the median counts (3)

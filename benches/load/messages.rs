@@ -7,11 +7,18 @@ use crate::ground::{Ground, On};
 use crate::report::{self, Point};
 use crate::{Outcome, Plan, inserts, load, rows};
 
-/// A table for each number of messages in flight. Returns every repetition, and the largest rate on
-/// each ground.
-pub fn under_load(plan: &Plan, ground: &Ground) -> Outcome<(Vec<Value>, Vec<(On, f64)>)> {
+/// What the closed loop gave.
+pub struct Closed {
+    /// Every repetition.
+    pub kept: Vec<Value>,
+    /// Messages a second on each ground, the most first.
+    pub rates: Vec<(On, f64)>,
+}
+
+/// A table for each number of messages in flight.
+pub fn under_load(plan: &Plan, ground: &Ground) -> Outcome<Closed> {
     let mut kept = Vec::new();
-    let mut maxima: Vec<(On, f64)> = Vec::new();
+    let mut rates: Vec<(On, f64)> = Vec::new();
     for &depth in &plan.in_flight {
         let title = format!("Messages, {depth} in flight for each pair");
         report::header(&title, &report::LOAD_HEAD);
@@ -26,12 +33,12 @@ pub fn under_load(plan: &Plan, ground: &Ground) -> Outcome<(Vec<Value>, Vec<(On,
             for (on, point) in &points {
                 report::load_row(*on, pairs, point);
                 kept.push(report::load_json(*on, (pairs, depth), point));
-                maxima.push((*on, report::of(&point.yanshu, |sample| sample.rate)));
+                rates.push((*on, report::of(&point.yanshu, |sample| sample.rate)));
             }
         }
     }
-    maxima.sort_by(|a, b| b.1.total_cmp(&a.1));
-    Ok((kept, maxima))
+    rates.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(Closed { kept, rates })
 }
 
 /// Everything once.

@@ -107,7 +107,7 @@ pub fn run(name: &str, bench: &Bench<'_>) -> Outcome<Value> {
 
 /// In the closed loop for the maxima, and in the open loop up to them.
 fn pairs(bench: &Bench<'_>) -> Outcome<Value> {
-    let (closed, maxima) = messages::under_load(bench.plan, bench.ground)?;
-    let open = ladder::climb(bench, &maxima)?;
-    Ok(json!({"closed_loop": closed, "open_loop": open}))
+    let closed = messages::under_load(bench.plan, bench.ground)?;
+    let open = ladder::climb(bench, &closed.rates)?;
+    Ok(json!({"closed_loop": closed.kept, "open_loop": open}))
 }
