@@ -8,7 +8,7 @@ ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
 	--skip tls --skip floods:: --skip hostile_requests::
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench bench-flood bench-schema proof soak check-deploy check-api
+.PHONY: help run test lint fuzz bench bench-compare bench-flood bench-instructions bench-schema proof soak check-deploy check-api
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +34,17 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (600), by cargo-fuzz and a nightly to
 			fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-bench: ## Measure the server under load
+bench: ## Measure the server under load; YANSHU_BENCH_… of benches/load/main.rs say what
 	$(CARGO) bench --locked --bench load
+
+bench-compare: ## Measure the server of the revision BASE and the present one in turns, ROUNDS (5) times
+	CARGO=$(CARGO) benches/compare "$(BASE)" $(ROUNDS)
 
 bench-flood: ## Measure what polite users notice of a flood (some four minutes)
 	$(CARGO) bench --locked --bench flood
+
+bench-instructions: ## Count what each action costs the server (some two minutes, needs valgrind)
+	$(CARGO) bench --locked --bench instructions
 
 bench-schema: ## Compare the candidate schemas (some ten minutes, 3 GB in TMPDIR)
 	$(CARGO) bench --locked --bench schema

@@ -1,22 +1,23 @@
-//! A server in a process of its own, and what the kernel says of it.
+//! A server in a process of its own, which can be killed and started again; or one that is there already.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
-use crate::ground::{Database, Ground, On};
+use crate::database::Database;
+use crate::door::Door;
+use crate::ground::{Ground, On};
+use crate::plan::Binaries;
 use crate::{Outcome, null};
-
-/// Ticks of the kernel's CPU accounting in a second (`USER_HZ`).
-const TICKS: f64 = 100.0;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The release binary, with a fresh database.
     Yanshu,
+    /// The one that it is compared with.
+    Base,
     /// The same without a store: see [`null`].
     NoStore,
 }
@@ -31,9 +32,12 @@ pub struct Setup<'a> {
 
 /// A server whose nodes listen; killed when dropped.
 pub struct Server<'a> {
+    setup: Setup<'a>,
+    url: String,
     nodes: Vec<Node>,
-    ground: &'a Ground,
-    _database: Database<'a>,
+    /// The way in, where it is not one of ours.
+    outside: Option<Door>,
+    _database: Option<Database<'a>>,
 }
 
 /// A process, killed when dropped.
@@ -44,37 +48,109 @@ struct Node {
 }
 
 impl<'a> Server<'a> {
-    /// Starts one and waits until it listens.
-    pub fn start(Setup { kind, on, ground }: Setup<'a>) -> Outcome<Self> {
-        let database = match kind {
-            Kind::Yanshu => ground.database(on)?,
+    /// Starts one on a fresh database and waits until it listens.
+    pub fn start(setup: Setup<'a>) -> Outcome<Self> {
+        if setup.on == On::Outside {
+            let outside = setup.ground.outside.as_ref().map(Door::for_others);
+            return Ok(Self {
+                setup,
+                url: String::new(),
+                nodes: Vec::new(),
+                outside,
+                _database: None,
+            });
+        }
+        let database = match setup.kind {
+            Kind::Yanshu | Kind::Base => setup.ground.database(setup.on)?,
             Kind::NoStore => Database::file()?,
         };
-        let nodes = (0..on.nodes()).map(|_| {
-            let mut command = command(kind)?;
-            command.args(["serve", "--listen", "127.0.0.1:0", "--database-url"]);
-            command.arg(&database.url);
-            if let Some(bus) = ground.bus(on) {
-                command.args(["--nats-url", &bus]);
-            }
-            Node::start(command)
-        });
-        Ok(Self {
-            nodes: nodes.collect::<Outcome<_>>()?,
-            ground,
-            _database: database,
-        })
+        let mut server = Self::start_on(setup, &database)?;
+        server._database = Some(database);
+        Ok(server)
     }
 
-    /// Where a node listens, counted from 0 and round again.
-    pub fn address(&self, node: usize) -> SocketAddr {
-        self.nodes[node % self.nodes.len()].address
+    /// Starts one on this database, which outlives it.
+    pub fn start_on(setup: Setup<'a>, database: &Database<'_>) -> Outcome<Self> {
+        let mut server = Self {
+            setup,
+            url: database.url.clone(),
+            nodes: Vec::new(),
+            outside: None,
+            _database: None,
+        };
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        for _ in 0..setup.on.nodes() {
+            server.nodes.push(server.node(any)?);
+        }
+        Ok(server)
+    }
+
+    /// Kills all nodes at once.
+    pub fn kill(&mut self) {
+        self.nodes.iter_mut().for_each(Node::kill);
+    }
+
+    /// Starts the nodes again, where they were.
+    pub fn start_again(&mut self) -> Outcome<()> {
+        self.kill();
+        for number in 0..self.nodes.len() {
+            self.nodes[number] = self.node(self.nodes[number].address)?;
+        }
+        Ok(())
+    }
+
+    fn node(&self, address: SocketAddr) -> Outcome<Node> {
+        let Setup { kind, on, ground } = self.setup;
+        let mut command = command(kind, ground)?;
+        command.args(["serve", "--listen", &address.to_string(), "--database-url"]);
+        command.arg(&self.url);
+        if let Some(bus) = ground.bus(on) {
+            command.args(["--nats-url", &bus]);
+        }
+        Node::start(command)
+    }
+
+    /// The way in.
+    pub fn door(&self) -> Door {
+        let addresses = self.nodes.iter().map(|node| node.address);
+        let ours = || Door::new(addresses.collect());
+        self.outside.clone().unwrap_or_else(ours)
+    }
+
+    /// What it stands on.
+    pub fn ground(&self) -> &Ground {
+        self.setup.ground
+    }
+
+    /// The processes of its nodes, by their IDs.
+    pub fn processes(&self) -> impl Iterator<Item = String> {
+        self.nodes.iter().map(|node| node.child.id().to_string())
+    }
+
+    /// The descriptors that the busiest of its nodes has open; not a number where they are not ours.
+    pub fn descriptors(&self) -> Outcome<f64> {
+        let counts = self.processes().map(|id| {
+            let open = fs::read_dir(format!("/proc/{id}/fd"))?;
+            Outcome::Ok(open.count() as f64)
+        });
+        let counts = counts.collect::<Outcome<Vec<f64>>>()?;
+        Ok(counts.into_iter().fold(f64::NAN, f64::max))
+    }
+
+    /// The memory of all its nodes in RAM, in bytes; not a number where they are not ours.
+    pub fn resident(&self) -> Outcome<f64> {
+        if self.nodes.is_empty() {
+            return Ok(f64::NAN);
+        }
+        self.processes().map(|id| resident(&id)).sum()
     }
 }
 
-fn command(kind: Kind) -> Outcome<Command> {
+fn command(kind: Kind, ground: &Ground) -> Outcome<Command> {
+    let Binaries { present, base } = &ground.binaries;
     Ok(match kind {
-        Kind::Yanshu => Command::new(env!("CARGO_BIN_EXE_yanshu")),
+        Kind::Yanshu => Command::new(present),
+        Kind::Base => Command::new(base.as_ref().ok_or("YANSHU_BENCH_BASE names no server")?),
         Kind::NoStore => {
             let mut command = Command::new(std::env::current_exe()?);
             command.arg(null::ARGUMENT);
@@ -88,7 +164,7 @@ impl Node {
         let child = command.env("RUST_LOG", "error").stdout(Stdio::piped());
         let mut node = Self {
             child: child.spawn()?,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         };
         let stdout = node.child.stdout.take().ok_or("no stdout")?;
         let mut line = String::new();
@@ -101,99 +177,22 @@ impl Node {
         Ok(node)
     }
 
-    fn resident(&self) -> Outcome<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|l| l.split_whitespace().next());
-        Ok(kib.ok_or("no VmRSS")?.parse::<f64>()? * 1024.0)
-    }
-
-    fn ticks(&self) -> Outcome<f64> {
-        process_ticks(&self.child.id().to_string())
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
+    fn kill(&mut self) {
         // What is left of it is gone with its database.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Server<'_> {
-    /// The memory of all its nodes in RAM, in bytes.
-    pub fn resident(&self) -> Outcome<f64> {
-        self.nodes.iter().map(Node::resident).sum()
-    }
-
-    /// Begins to watch who uses the cores.
-    pub fn watch(&self) -> Outcome<Watch<'_>> {
-        Ok(Watch {
-            server: self,
-            since: Instant::now(),
-            before: self.ticks()?,
-        })
-    }
-
-    /// CPU time so far: of the server's nodes, of ourselves, of what the nodes stand on, and of the
-    /// whole machine.
-    fn ticks(&self) -> Outcome<[f64; 4]> {
-        let machine = fs::read_to_string("/proc/stat")?;
-        let fields = machine.lines().next().unwrap_or_default();
-        let fields: Vec<f64> = fields.split_whitespace().flat_map(str::parse).collect();
-        // user, nice, system, idle, iowait, irq, softirq, steal
-        let busy = [0, 1, 2, 5, 6, 7].map(|at| fields.get(at).copied().unwrap_or(0.0));
-        Ok([
-            self.nodes.iter().map(Node::ticks).sum::<Outcome<_>>()?,
-            process_ticks("self")?,
-            // One that ends just now had little to do.
-            self.ground
-                .processes()?
-                .flat_map(|process| process_ticks(&process))
-                .sum(),
-            busy.iter().sum(),
-        ])
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
-fn process_ticks(process: &str) -> Outcome<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in parentheses may hold anything; utime and stime are the 12th and 13th after it.
-    let (_, fields) = stat.rsplit_once(')').ok_or("no stat")?;
-    let times = fields.split_whitespace().skip(11).take(2);
-    Ok(times.flat_map(str::parse::<f64>).sum())
-}
-
-/// Who used how many cores.
-#[derive(Debug, Clone, Copy)]
-pub struct Cores {
-    pub server: f64,
-    pub client: f64,
-    /// PostgreSQL and nats-server.
-    pub ground: f64,
-    /// Everything else on the machine.
-    pub others: f64,
-}
-
-/// See [`Server::watch`].
-pub struct Watch<'a> {
-    server: &'a Server<'a>,
-    since: Instant,
-    before: [f64; 4],
-}
-
-impl Watch<'_> {
-    /// Who used how many cores since the beginning.
-    pub fn end(self) -> Outcome<Cores> {
-        let after = self.server.ticks()?;
-        let seconds = self.since.elapsed().as_secs_f64();
-        let cores = |at: usize| (after[at] - self.before[at]) / TICKS / seconds;
-        Ok(Cores {
-            server: cores(0),
-            client: cores(1),
-            ground: cores(2),
-            others: (cores(3) - cores(2) - cores(1) - cores(0)).max(0.0),
-        })
-    }
+fn resident(process: &str) -> Outcome<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|l| l.split_whitespace().next());
+    Ok(kib.ok_or("no VmRSS")?.parse::<f64>()? * 1024.0)
 }

@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use tempfile::TempDir;
-
-use crate::support::database::Database as Tables;
+use crate::database::Database;
+use crate::door::Door;
+use crate::plan::{Binaries, Plan};
 use crate::support::nats::Nats;
 use crate::support::postgres::Postgres;
-use crate::{Outcome, SCRATCH, scratch};
+use crate::{Outcome, SCRATCH};
 
 /// Those that decide what a commit costs.
 const SETTINGS: &str = "SELECT name || ' = ' || current_setting(name) FROM UNNEST(ARRAY['fsync',
@@ -25,6 +25,8 @@ pub enum On {
     Postgres,
     /// Two nodes, on PostgreSQL and NATS.
     Cluster,
+    /// Wherever it stands: it is there already.
+    Outside,
 }
 
 impl On {
@@ -34,6 +36,7 @@ impl On {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
             Self::Cluster => "two nodes",
+            Self::Outside => "outside",
         }
     }
 
@@ -56,27 +59,34 @@ impl FromStr for On {
     }
 }
 
-/// What runs for all measurements.
+/// What is there for all measurements.
 pub struct Ground {
+    /// The servers that are started.
+    pub binaries: Binaries,
+    /// The one that is not.
+    pub outside: Option<Door>,
     postgres: Option<Postgres>,
     nats: Option<Nats>,
 }
 
 impl Ground {
-    /// Starts what these need, and takes out of them, with a word on the terminal, what is not
+    /// Starts what the plan needs, and takes out of it, with a word on the terminal, what is not
     /// installed.
-    pub fn prepare(wanted: &mut Vec<On>) -> Outcome<Self> {
-        let postgres = wanted.iter().any(|on| *on != On::Sqlite);
-        if postgres && !Postgres::is_installed() {
+    pub fn prepare(plan: &mut Plan) -> Outcome<Self> {
+        let wanted = &mut plan.on;
+        let needs_postgres = |on: &On| [On::Postgres, On::Cluster].contains(on);
+        if wanted.iter().any(needs_postgres) && !Postgres::is_installed() {
             println!("\nPostgreSQL is not installed: what needs it is skipped.");
-            wanted.retain(|on| *on == On::Sqlite);
+            wanted.retain(|on| !needs_postgres(on));
         }
         if wanted.contains(&On::Cluster) && !Nats::is_installed() {
             println!("\nnats-server is not installed: two nodes are skipped.");
             wanted.retain(|on| *on != On::Cluster);
         }
-        let postgres = wanted.iter().any(|on| *on != On::Sqlite);
+        let postgres = wanted.iter().any(needs_postgres);
         Ok(Self {
+            binaries: plan.binaries.clone(),
+            outside: plan.outside.clone(),
             postgres: if postgres { Some(start()?) } else { None },
             nats: wanted.contains(&On::Cluster).then(Nats::start),
         })
@@ -104,15 +114,7 @@ impl Ground {
             return Database::file();
         }
         let postgres = self.postgres.as_ref().ok_or("PostgreSQL does not run")?;
-        let database = postgres.new_database();
-        // What others have left behind is not to be written during the next measurement.
-        postgres.execute("CHECKPOINT");
-        Ok(Database {
-            url: database.url(),
-            lender: Some(postgres.database("postgres")),
-            _directory: None,
-            _postgres: Some(postgres),
-        })
+        Ok(Database::on(postgres))
     }
 
     /// Where the nodes of such a server meet.
@@ -137,37 +139,4 @@ fn start() -> Outcome<Postgres> {
         postgres.query(SETTINGS).join(", "),
     );
     Ok(postgres)
-}
-
-/// A database, gone when dropped.
-pub struct Database<'a> {
-    /// What to give to `--database-url`.
-    pub url: String,
-    /// From where it can be dropped.
-    lender: Option<Tables>,
-    _directory: Option<TempDir>,
-    _postgres: Option<&'a Postgres>,
-}
-
-impl Database<'_> {
-    /// A file.
-    pub fn file() -> Outcome<Self> {
-        let directory = scratch()?;
-        let path = directory.path().join("yanshu.db");
-        Ok(Self {
-            url: format!("sqlite://{}", path.display()),
-            lender: None,
-            _directory: Some(directory),
-            _postgres: None,
-        })
-    }
-}
-
-impl Drop for Database<'_> {
-    fn drop(&mut self) {
-        if let (Some(lender), Some((_, name))) = (&self.lender, self.url.rsplit_once('/')) {
-            // At the end of the bench everything is gone with PostgreSQL itself.
-            let _ = lender.try_execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
-        }
-    }
 }

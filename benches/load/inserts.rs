@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use yanshu::protocol::{IDS_PER_GRANT, MessageId, MessageKind, UserId};
 use yanshu::store::{NewMessage, Outcome as Written, Store, StoreOptions, Write};
 
-use crate::ground::Database;
+use crate::database::Database;
 use crate::{Outcome, Plan, TEXT, TIME, pair};
 
 /// So many grants are made at once, outside of the time.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 
-use crate::child::{Cores, Server, Setup};
+use crate::child::{Server, Setup};
+use crate::cores::Cores;
 use crate::pair::{Pair, Tally};
 use crate::{Outcome, Plan, block_on};
 
@@ -37,9 +38,8 @@ pub fn measure(setup: Setup<'_>, pairs: usize, depth: usize, plan: &Plan) -> Out
 }
 
 async fn run(server: &Server<'_>, pairs: usize, depth: usize, plan: &Plan) -> Outcome<Sample> {
-    // Of two nodes, each has the senders of half of the pairs, and the recipients of the others.
-    let addresses = |number| (server.address(number), server.address(number + 1));
-    let connecting = (0..pairs).map(|number| Pair::connect(addresses(number), number));
+    let door = server.door();
+    let connecting = (0..pairs).map(|number| Pair::connect(&door, number));
     let mut pairs = try_join_all(connecting).await?;
     let warm = drive(&mut pairs, depth, plan.warm_up, WARM_UP_IDS).await?;
     let expected = warm.done as f64 / plan.warm_up * plan.seconds * 1.5;

@@ -7,9 +7,18 @@ use crate::ground::{Ground, On};
 use crate::report::{self, Point};
 use crate::{Outcome, Plan, inserts, load, rows};
 
-/// A table for each number of messages in flight. Returns every repetition.
-pub fn under_load(plan: &Plan, ground: &Ground) -> Outcome<Vec<Value>> {
+/// What the closed loop gave.
+pub struct Closed {
+    /// Every repetition.
+    pub kept: Vec<Value>,
+    /// Messages a second on each ground, the most first.
+    pub rates: Vec<(On, f64)>,
+}
+
+/// A table for each number of messages in flight.
+pub fn under_load(plan: &Plan, ground: &Ground) -> Outcome<Closed> {
     let mut kept = Vec::new();
+    let mut rates: Vec<(On, f64)> = Vec::new();
     for &depth in &plan.in_flight {
         let title = format!("Messages, {depth} in flight for each pair");
         report::header(&title, &report::LOAD_HEAD);
@@ -24,10 +33,12 @@ pub fn under_load(plan: &Plan, ground: &Ground) -> Outcome<Vec<Value>> {
             for (on, point) in &points {
                 report::load_row(*on, pairs, point);
                 kept.push(report::load_json(*on, (pairs, depth), point));
+                rates.push((*on, report::of(&point.yanshu, |sample| sample.rate)));
             }
         }
     }
-    Ok(kept)
+    rates.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(Closed { kept, rates })
 }
 
 /// Everything once.
@@ -56,6 +67,9 @@ impl<'a> Round<'a> {
 
     fn measure(&mut self, on: On, point: &mut Point<load::Sample>) -> Outcome<()> {
         point.yanshu.push(self.load(Kind::Yanshu, on)?);
+        if !self.plan.limits || on == On::Outside {
+            return Ok(());
+        }
         let sockets = match self.sockets[on.nodes() - 1] {
             Some(sockets) => sockets,
             None => self.load(Kind::NoStore, on)?,

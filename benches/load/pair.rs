@@ -2,19 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
+use crate::door::Door;
+use crate::frames::{self, number};
 use crate::socket::{Socket, odd};
 use crate::{Outcome, TEXT, TIME};
 
 /// With fewer IDs left than this a pair asks for more while it sends.
 const LOW: usize = 60;
-/// So many requests for IDs are unanswered at once while a pair stocks up. The server reads on as
-/// long as there are fewer than 256.
-const ASKS_AT_ONCE: usize = 200;
 
 /// A message on its way.
 struct Flight {
@@ -48,6 +46,8 @@ impl Tally {
 pub struct Pair {
     sender: Socket,
     recipient: Socket,
+    /// The sender's ID.
+    from: String,
     ids: VecDeque<i64>,
     /// Requests for IDs that are not answered.
     asked: usize,
@@ -60,20 +60,19 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Connects the two users of this number, each to their own address.
-    pub async fn connect(
-        (senders, recipients): (SocketAddr, SocketAddr),
-        number: usize,
-    ) -> Outcome<Self> {
+    /// Connects the two users of this number. Of two nodes, each has the senders of half of the pairs,
+    /// and the recipients of the others.
+    pub async fn connect(door: &Door, number: usize) -> Outcome<Self> {
         let (from, to) = names(number);
-        let sender = Socket::connect(senders, &from).await?;
-        let recipient = Socket::connect(recipients, &to).await?;
+        let (from, to) = (door.user(&from), door.user(&to));
+        let sender = door.connect(number, &from).await?;
+        let recipient = door.connect(number + 1, &to).await?;
         let head =
             format!(r#"{{"action":"3","fromId":"{from}","toId":"{to}","chatMsg":{{"id":"MSG"#);
         let tail = format!(r#"","type":0,"message":"{TEXT}","status":0,"time":"{TIME}"}}}}"#);
         let ack =
             format!(r#"{{"action":"4","fromId":"{to}","toId":"{from}","chatMsg":{{"id":"MSG"#);
-        let granted = format!(r#"{{"action":"2","toId":"{from}","chatMsg":{{"message":"MSG"#);
+        let granted = format!(r#"{{"action":"2","toId":"{from}","chatMsg":{{"message":""#);
         Ok(Self {
             sender,
             recipient,
@@ -84,24 +83,15 @@ impl Pair {
             send: (head, tail),
             ack: ack.into(),
             granted: granted.into(),
+            from,
         })
     }
 
     /// Fetches IDs until there are so many.
     pub async fn stock(&mut self, count: usize) -> Outcome<()> {
-        while self.ids.len() < count {
-            let missing = (count - self.ids.len()).div_ceil(10);
-            while self.asked < missing.min(ASKS_AT_ONCE) {
-                self.ask();
-            }
-            self.sender.flush().await?;
-            self.sender.read().await?;
-            self.take_in(None)?;
-        }
-        while self.asked > 0 {
-            self.sender.read().await?;
-            self.take_in(None)?;
-        }
+        let missing = count.saturating_sub(self.ids.len());
+        let ids = frames::stock(&mut self.sender, &self.from, missing).await?;
+        self.ids.extend(ids);
         Ok(())
     }
 
@@ -125,7 +115,7 @@ impl Pair {
                 read = self.sender.read() => read?,
                 read = self.recipient.read() => read?,
             }
-            self.take_in(Some((until, tally)))?;
+            self.take_in(until, tally)?;
         }
     }
 
@@ -155,7 +145,7 @@ impl Pair {
     }
 
     /// Deals with what has arrived on both sides.
-    fn take_in(&mut self, counted: Option<(Instant, &RefCell<Tally>)>) -> Outcome<()> {
+    fn take_in(&mut self, until: Instant, tally: &RefCell<Tally>) -> Outcome<()> {
         let now = Instant::now();
         let (ids, asked, flights) = (&mut self.ids, &mut self.asked, &mut self.flights);
         let (ack, granted, head) = (&self.ack, &self.granted, self.send.0.as_bytes());
@@ -164,21 +154,15 @@ impl Pair {
                 let flight = flights.iter_mut().find(|f| f.id == id && !f.acked);
                 let flight = flight.ok_or_else(|| odd(frame))?;
                 flight.acked = true;
-                if let Some((_, tally)) = counted {
-                    let nanos = u64::try_from((now - flight.sent).as_nanos())?;
-                    tally.borrow_mut().acks.saturating_record(nanos);
-                }
+                let nanos = u64::try_from((now - flight.sent).as_nanos())?;
+                tally.borrow_mut().acks.saturating_record(nanos);
                 return Ok(());
             }
             let list = frame
                 .strip_prefix(granted.as_slice())
                 .ok_or_else(|| odd(frame))?;
             *asked -= 1;
-            let list = list.split(|byte| *byte == b',');
-            // The first has lost its MSG to the prefix.
-            ids.extend(
-                list.filter_map(|id| number(id.strip_prefix(b"MSG".as_slice()).unwrap_or(id))),
-            );
+            ids.extend(frames::split(list));
             Ok(())
         })?;
         self.recipient.frames(|frame| {
@@ -191,9 +175,7 @@ impl Pair {
         })?;
         let before = flights.len();
         flights.retain(|flight| !(flight.acked && flight.delivered));
-        if let Some((until, tally)) = counted
-            && now < until
-        {
+        if now < until {
             tally.borrow_mut().done += (before - flights.len()) as u64;
         }
         Ok(())
@@ -206,11 +188,4 @@ pub fn names(number: usize) -> (String, String) {
         format!("HK{:06}", 2 * number),
         format!("HK{:06}", 2 * number + 1),
     )
-}
-
-/// The digits at the beginning.
-fn number(bytes: &[u8]) -> Option<i64> {
-    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit());
-    let number = digits.fold(0, |n, digit| n * 10 + i64::from(digit - b'0'));
-    (number > 0).then_some(number)
 }

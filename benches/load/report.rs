@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::child::Cores;
+use crate::cores::Cores;
 use crate::ground::On;
 use crate::{idle, load, median};
 
@@ -25,11 +25,21 @@ impl<S> Point<S> {
 }
 
 /// The median of one figure of the repetitions.
-fn of<S>(samples: &[S], figure: impl Fn(&S) -> f64) -> f64 {
+pub fn of<S>(samples: &[S], figure: impl Fn(&S) -> f64) -> f64 {
     median(&mut samples.iter().map(figure).collect::<Vec<_>>())
 }
 
-fn row(cells: &[String]) {
+/// A number with so many digits after the point; a dash if there is none.
+pub fn shown(digits: usize, number: f64) -> String {
+    if number.is_nan() {
+        "–".to_owned()
+    } else {
+        format!("{number:.digits$}")
+    }
+}
+
+/// Prints a row of a table.
+pub fn row(cells: &[String]) {
     println!("| {} |", cells.join(" | "));
 }
 
@@ -52,7 +62,9 @@ pub fn machine(facts: &Value) {
         "{} cores ({}), Linux {}, databases on {} in {}, {} ms for 4 KiB appended and synced, \
          load average {} at the start.\n\n\
          The client is one thread that shares the cores with the server; frames are masked and \
-         found by plain byte work. \"Cores\" says who used how many of them in the measured time \
+         found by plain byte work. In the open loop, frames are sent by a second thread when they are due, and \
+         latencies count from then; the column \"generator\" names the limits that it hit itself, if any. \
+         \"Cores\" says who used how many of them in the measured time \
          (server + client + PostgreSQL and nats-server + everything else on the machine); nothing is \
          pinned. Every figure is a median; the servers, their sockets without a store and the \
          stores without sockets took turns.",
@@ -64,6 +76,13 @@ pub fn machine(facts: &Value) {
         text("sync_ms"),
         text("load_before"),
     );
+}
+
+fn percent(share: f64) -> String {
+    match shown(0, 100.0 * share).as_str() {
+        "–" => "–".to_owned(),
+        number => format!("{number} %"),
+    }
 }
 
 pub const LOAD_HEAD: [&str; 12] = [
@@ -81,7 +100,10 @@ pub const LOAD_HEAD: [&str; 12] = [
     "cores, no store",
 ];
 
-fn cores<S>(samples: &[S], get: impl Fn(&S) -> Cores) -> String {
+pub fn cores<S>(samples: &[S], get: impl Fn(&S) -> Cores) -> String {
+    if samples.is_empty() {
+        return "–".to_owned();
+    }
     format!(
         "{:.2} + {:.2} + {:.2} + {:.2}",
         of(samples, |s| get(s).server),
@@ -96,13 +118,13 @@ pub fn load_row(on: On, pairs: usize, point: &Point<load::Sample>) {
     let (yanshu, no_store) = (&point.yanshu, &point.no_store);
     let rate = of(yanshu, |s| s.rate);
     let (sockets, store) = (of(no_store, |s| s.rate), of(&point.inserts, |&rate| rate));
-    let mut cells = vec![on.name().into(), pairs.to_string(), format!("{rate:.0}")];
-    cells.extend([0, 1, 2].map(|at| format!("{:.2}", of(yanshu, |s| s.acks[at]))));
+    let mut cells = vec![on.name().into(), pairs.to_string(), shown(0, rate)];
+    cells.extend([0, 1, 2].map(|at| shown(2, of(yanshu, |s| s.acks[at]))));
     cells.extend([
-        format!("{sockets:.0}"),
-        format!("{:.2}", of(no_store, |s| s.acks[0])),
-        format!("{store:.0}"),
-        format!("{:.0} %", 100.0 * rate / sockets.min(store)),
+        shown(0, sockets),
+        shown(2, of(no_store, |s| s.acks[0])),
+        shown(0, store),
+        percent(rate / sockets.min(store)),
         cores(yanshu, |s| s.cores),
         cores(no_store, |s| s.cores),
     ]);
@@ -121,30 +143,30 @@ pub const CONNECT_HEAD: [&str; 6] = [
 pub const MEMORY_HEAD: [&str; 3] = ["idle users", "KiB each", "KiB each, no store"];
 
 /// Prints the row of the table of connects.
-pub fn connect_row(users: usize, point: &Point<idle::Sample>) {
+pub fn connect_row(point: &Point<idle::Sample>) {
     let rate = of(&point.yanshu, |s| s.rate);
     let sockets = of(&point.no_store, |s| s.rate);
     let store = of(&point.inserts, |&rate| rate);
     row(&[
-        users.to_string(),
-        format!("{rate:.0}"),
-        format!("{sockets:.0}"),
-        format!("{store:.0}"),
-        format!("{:.0} %", 100.0 * rate / sockets.min(store)),
+        shown(0, of(&point.yanshu, |s| s.users as f64)),
+        shown(0, rate),
+        shown(0, sockets),
+        shown(0, store),
+        percent(rate / sockets.min(store)),
         cores(&point.yanshu, |s| s.cores),
     ]);
 }
 
 /// Prints the row of the table of memory.
-pub fn memory_row(users: usize, point: &Point<idle::Sample>) {
+pub fn memory_row(point: &Point<idle::Sample>) {
     row(&[
-        users.to_string(),
-        format!("{:.1}", of(&point.yanshu, |s| s.memory)),
-        format!("{:.1}", of(&point.no_store, |s| s.memory)),
+        shown(0, of(&point.yanshu, |s| s.users as f64)),
+        shown(1, of(&point.yanshu, |s| s.memory)),
+        shown(1, of(&point.no_store, |s| s.memory)),
     ]);
 }
 
-fn cores_json(cores: Cores) -> Value {
+pub fn cores_json(cores: Cores) -> Value {
     json!({"server": cores.server, "client": cores.client, "ground": cores.ground, "others": cores.others})
 }
 
@@ -172,13 +194,12 @@ pub fn load_json(on: On, (pairs, depth): (usize, usize), point: &Point<load::Sam
 }
 
 /// Every repetition of the idle users.
-pub fn idle_json(users: usize, point: &Point<idle::Sample>) -> Value {
+pub fn idle_json(point: &Point<idle::Sample>) -> Value {
     let samples = |samples: &[idle::Sample]| -> Vec<Value> {
-        let one = |s: &idle::Sample| json!({"connects_per_second": s.rate, "kib_each": s.memory, "cores": cores_json(s.cores)});
+        let one = |s: &idle::Sample| json!({"users": s.users, "connects_per_second": s.rate, "kib_each": s.memory, "cores": cores_json(s.cores)});
         samples.iter().map(one).collect()
     };
     json!({
-        "users": users,
         "yanshu": samples(&point.yanshu),
         "no_store": samples(&point.no_store),
         "inserts_per_second": point.inserts,

@@ -3,11 +3,13 @@
 //! Every frame is masked with the same four bytes, which the server undoes as it would any others.
 //! What arrives is cut into frames by the header alone and shown as bytes.
 
-use std::net::SocketAddr;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::Outcome;
 
@@ -20,92 +22,126 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 
+/// The way to the server: another thread may send while this one reads.
+pub struct Line {
+    stream: OwnedWriteHalf,
+    /// What the kernel had no room for.
+    rest: Mutex<Vec<u8>>,
+}
+
+impl Line {
+    /// Sends whole frames, after what is left of others. `false` if something is left.
+    pub fn send(&self, frames: &[u8]) -> io::Result<bool> {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        if rest.is_empty() {
+            let sent = self.some(frames)?;
+            rest.extend_from_slice(&frames[sent..]);
+        } else {
+            rest.extend_from_slice(frames);
+            let sent = self.some(&rest)?;
+            rest.drain(..sent);
+        }
+        Ok(rest.is_empty())
+    }
+
+    /// As much as there is room for.
+    fn some(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.stream.try_write(&bytes[sent..]) {
+                Ok(more) => sent += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
+    }
+}
+
 /// One connection.
 pub struct Socket {
-    stream: TcpStream,
+    stream: OwnedReadHalf,
+    line: Arc<Line>,
     input: BytesMut,
     output: Vec<u8>,
 }
 
 impl Socket {
-    /// Connects and upgrades.
-    pub async fn open(address: SocketAddr) -> Outcome<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    /// Upgrades, and speaks for a user, as far as action 1 is answered.
+    pub async fn connect(stream: TcpStream, upgrade: &str, user: &str) -> Outcome<Self> {
+        let (stream, output) = stream.into_split();
         let mut socket = Self {
             stream,
+            line: Arc::new(Line {
+                stream: output,
+                rest: Mutex::default(),
+            }),
             input: BytesMut::new(),
             output: Vec::new(),
         };
-        let request = format!(
-            "GET /ws HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        socket.output.extend_from_slice(request.as_bytes());
+        socket.output.extend_from_slice(upgrade.as_bytes());
         socket.flush().await?;
+        socket.upgraded().await?;
+        socket.put(format!(r#"{{"action":"1","fromId":"{user}"}}"#).as_bytes());
+        socket.flush().await?;
+        let frame = socket.first().await?;
+        if frame == format!(r#"{{"action":"1","toId":"{user}"}}"#).as_bytes() {
+            Ok(socket)
+        } else {
+            Err(odd(&frame))
+        }
+    }
+
+    async fn upgraded(&mut self) -> Outcome<()> {
         loop {
-            socket.read().await?;
-            let end = socket.input.windows(4).position(|four| four == b"\r\n\r\n");
-            if let Some(end) = end {
-                if !socket.input.starts_with(b"HTTP/1.1 101") {
-                    return Err("the server refuses the upgrade".into());
+            self.read().await?;
+            let end = self.input.windows(4).position(|four| four == b"\r\n\r\n");
+            let Some(end) = end else { continue };
+            if !self.input.starts_with(b"HTTP/1.1 101") {
+                let head = String::from_utf8_lossy(&self.input[..end]);
+                let status = head.lines().next().unwrap_or_default();
+                return Err(format!("the server refuses the upgrade: {status}").into());
+            }
+            self.input.advance(end + 4);
+            return Ok(());
+        }
+    }
+
+    /// The next text frame; those after it stay.
+    async fn first(&mut self) -> Outcome<Vec<u8>> {
+        loop {
+            self.read().await?;
+            while let Some((opcode, header, end)) = parse(&self.input) {
+                let frame = self.input.split_to(end);
+                match opcode {
+                    TEXT => return Ok(frame[header..].to_vec()),
+                    CLOSE => return Err(goodbye(&frame[header..])),
+                    _ => {}
                 }
-                socket.input.advance(end + 4);
-                return Ok(socket);
             }
         }
     }
 
-    /// Connects and speaks for a user, as far as action 1 is answered.
-    pub async fn connect(address: SocketAddr, user: &str) -> Outcome<Self> {
-        let mut socket = Self::open(address).await?;
-        socket.put(format!(r#"{{"action":"1","fromId":"{user}"}}"#).as_bytes());
-        socket.flush().await?;
-        let expected = format!(r#"{{"action":"1","toId":"{user}"}}"#);
-        let mut answered = false;
-        while !answered {
-            socket.read().await?;
-            socket.frames(|frame| {
-                answered = frame == expected.as_bytes();
-                if answered { Ok(()) } else { Err(odd(frame)) }
-            })?;
-        }
-        Ok(socket)
+    /// Where frames for this connection may be sent from anywhere.
+    pub fn line(&self) -> Arc<Line> {
+        Arc::clone(&self.line)
     }
 
     /// Puts a text frame into the output.
     pub fn put(&mut self, text: &[u8]) {
-        self.put_frame(TEXT, text);
-    }
-
-    fn put_frame(&mut self, opcode: u8, payload: &[u8]) {
-        self.output.push(0x80 | opcode);
-        match u16::try_from(payload.len()) {
-            Ok(short @ ..=125) => self.output.push(0x80 | short as u8),
-            Ok(medium) => {
-                self.output.push(0x80 | 126);
-                self.output.extend(medium.to_be_bytes());
-            }
-            Err(_) => {
-                self.output.push(0x80 | 127);
-                self.output.extend((payload.len() as u64).to_be_bytes());
-            }
-        }
-        self.output.extend(MASK);
-        let from = self.output.len();
-        self.output.extend_from_slice(payload);
-        for four in self.output[from..].chunks_mut(4) {
-            four.iter_mut()
-                .zip(MASK)
-                .for_each(|(byte, mask)| *byte ^= mask);
-        }
+        put(&mut self.output, TEXT, text);
     }
 
     /// Sends the output.
     pub async fn flush(&mut self) -> Outcome<()> {
-        if !self.output.is_empty() {
-            self.stream.write_all(&self.output).await?;
-            self.output.clear();
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let mut gone = self.line.send(&self.output)?;
+        self.output.clear();
+        while !gone {
+            self.line.stream.writable().await?;
+            gone = self.line.send(&[])?;
         }
         Ok(())
     }
@@ -125,14 +161,42 @@ impl Socket {
         while let Some((opcode, header, end)) = parse(&input) {
             match opcode {
                 TEXT => show(&input[header..end])?,
-                PING => self.put_frame(PONG, &input[header..end]),
-                CLOSE => return Err("the server says goodbye".into()),
+                PING => put(&mut self.output, PONG, &input[header..end]),
+                CLOSE => return Err(goodbye(&input[header..end])),
                 _ => {}
             }
             input.advance(end);
         }
         self.input = input;
         Ok(())
+    }
+}
+
+/// Appends a masked text frame.
+pub fn put_text(output: &mut Vec<u8>, text: &[u8]) {
+    put(output, TEXT, text);
+}
+
+fn put(output: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    output.push(0x80 | opcode);
+    match u16::try_from(payload.len()) {
+        Ok(short @ ..=125) => output.push(0x80 | short as u8),
+        Ok(medium) => {
+            output.push(0x80 | 126);
+            output.extend(medium.to_be_bytes());
+        }
+        Err(_) => {
+            output.push(0x80 | 127);
+            output.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    output.extend(MASK);
+    let from = output.len();
+    output.extend_from_slice(payload);
+    for four in output[from..].chunks_mut(4) {
+        four.iter_mut()
+            .zip(MASK)
+            .for_each(|(byte, mask)| *byte ^= mask);
     }
 }
 
@@ -147,6 +211,14 @@ fn parse(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     };
     let end = header + length;
     (bytes.len() >= end).then_some((first & 0x0f, header, end))
+}
+
+fn goodbye(payload: &[u8]) -> Box<dyn std::error::Error> {
+    let code = payload
+        .get(..2)
+        .map(|code| u16::from(code[0]) << 8 | u16::from(code[1]));
+    let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
+    format!("the server says goodbye: {} {reason}", code.unwrap_or(1005)).into()
 }
 
 /// What to say of a frame that nobody expected.
