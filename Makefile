@@ -11,7 +11,7 @@ ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
 .PHONY: help run test lint fuzz bench bench-compare bench-flood bench-instructions bench-schema proof soak check-deploy check-api
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and serve, with demo data, on 127.0.0.1:8080
 	$(CARGO) run --release --locked -- serve --demo

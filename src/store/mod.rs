@@ -67,6 +67,9 @@ pub enum StoreError {
     /// The file is not where it was opened: what is written to it, nobody finds.
     #[error("the database is not where it was: {0} is gone, or is another file")]
     Moved(String),
+    /// The log of SQLite could not be laid out.
+    #[error("the log cannot be laid out: {0}")]
+    Log(String),
     /// The system gave no thread.
     #[error("no thread: {0}")]
     Thread(String),

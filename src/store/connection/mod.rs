@@ -128,11 +128,15 @@ impl Pool {
         match &options.url {
             DatabaseUrl::Sqlite(path) => {
                 let pool = sqlite::pool(path, options, lane)?;
+                let whereabouts = Whereabouts::of(path);
                 let checkpoints = match lane {
-                    Lane::Writing => Some(Checkpoints::begin(path)?),
+                    Lane::Writing => {
+                        let log = whereabouts.as_ref().map(Whereabouts::log);
+                        Some(Checkpoints::begin(path, log, options.timeout)?)
+                    }
                     Lane::Reading => None,
                 };
-                Ok(Self::Sqlite(pool, Whereabouts::of(path), checkpoints))
+                Ok(Self::Sqlite(pool, whereabouts, checkpoints))
             }
             DatabaseUrl::Postgres(url) => {
                 postgres::pool(url, options, lane, recall.clone()).map(Self::Postgres)

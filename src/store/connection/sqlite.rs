@@ -8,6 +8,7 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::checkpoints::{LOG_BYTES, LOG_PAGES};
 use super::{Lane, StoreError, StoreOptions, foreign, migration_failed, unknown_migration};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -38,10 +39,6 @@ pub fn pool(
         .build(ConnectionManager::new(path))?)
 }
 
-/// The log begins anew when it has so many pages of 4 KiB: what is not copied by then
-/// ([`super::checkpoints`]) the commit copies that finds it so.
-const LOG_PAGES: u32 = 16_000;
-
 #[derive(Debug)]
 struct Setup {
     lane: Lane,
@@ -62,7 +59,7 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Setup {
                  PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;
                  PRAGMA wal_autocheckpoint = {LOG_PAGES};
-                 PRAGMA journal_size_limit = 67108864;
+                 PRAGMA journal_size_limit = {LOG_BYTES};
                  PRAGMA cache_size = -{cache_kib};
                  PRAGMA temp_store = MEMORY;
                  PRAGMA query_only = {query_only};",

@@ -39,6 +39,11 @@ impl Whereabouts {
         })))
     }
 
+    /// Where the log is.
+    pub fn log(&self) -> PathBuf {
+        self.0.log.clone()
+    }
+
     /// Whether the files are still there. It costs two system calls.
     ///
     /// # Errors
