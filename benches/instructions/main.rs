@@ -15,6 +15,11 @@
 //! The figures go to stdout as Markdown. The profiles are in `target/bench/callgrind.*`, one for each
 //! action, for `callgrind_annotate`. Without `--bench` (under `cargo test --benches`) nothing runs.
 
+// Other measurements use more of them.
+#[allow(dead_code)]
+#[path = "../load/door.rs"]
+mod door;
+#[allow(dead_code)]
 #[path = "../load/socket.rs"]
 mod socket;
 mod work;
@@ -26,6 +31,8 @@ use std::process::{Child, Command, Stdio};
 use std::{env, fs};
 
 use tempfile::TempDir;
+
+use door::Door;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -131,7 +138,7 @@ fn main() -> Outcome<()> {
 async fn measure(count: usize) -> Outcome<()> {
     let mut server = Server::start().await?;
     println!("| action | instructions each |\n| --- | ---: |");
-    let mut work = work::Work::prepare(server.address, count).await?;
+    let mut work = work::Work::prepare(Door::new(vec![server.address]), count).await?;
     for action in work::Action::ALL {
         work.perform(action, count / 10).await?; // what is loaded or compiled once is no action's
         server.count("between")?;

@@ -1,8 +1,8 @@
 //! The actions that are counted, by clients that wait for what answers them.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
+use crate::door::Door;
 use crate::socket::{Socket, odd};
 use crate::{Outcome, TEXT};
 
@@ -61,20 +61,20 @@ struct Pair {
 
 /// The clients.
 pub struct Work {
-    address: SocketAddr,
+    door: Door,
     pairs: Vec<Pair>,
     connected: usize,
 }
 
 impl Work {
     /// Connects, and fetches the IDs for what is to come.
-    pub async fn prepare(address: SocketAddr, count: usize) -> Outcome<Self> {
+    pub async fn prepare(door: Door, count: usize) -> Outcome<Self> {
         let mut pairs = Vec::new();
         for number in 0..PAIRS {
             let (from, to) = (format!("HK{number:06}"), format!("KL{number:06}"));
             let mut pair = Pair {
-                sender: Socket::connect(address, &from).await?,
-                recipient: Socket::connect(address, &to).await?,
+                sender: door.connect(0, &from).await?,
+                recipient: door.connect(0, &to).await?,
                 from,
                 to,
                 ids: VecDeque::new(),
@@ -88,7 +88,7 @@ impl Work {
             pairs.push(pair);
         }
         Ok(Self {
-            address,
+            door,
             pairs,
             connected: 0,
         })
@@ -152,7 +152,7 @@ impl Work {
         for _ in 0..count {
             self.connected += 1;
             let user = format!("NEW{:06}", self.connected);
-            drop(Socket::connect(self.address, &user).await?);
+            drop(self.door.connect(0, &user).await?);
         }
         Ok(count)
     }
