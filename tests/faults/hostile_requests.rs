@@ -105,3 +105,26 @@ async fn an_upgrade_with_a_body_is_refused() {
     }
     Client::connect(&server, "HK0001").await.close().await;
 }
+
+#[tokio::test]
+async fn an_upgrade_to_something_else_as_well_is_refused_and_one_elsewhere_gets_an_ordinary_answer()
+{
+    let server = Server::start();
+    for (path, names, status) in [
+        ("/ws", "websocket, h2c", "400"),
+        ("/health/live", "websocket", "200"),
+        ("/nowhere", "websocket", "404"),
+    ] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: {names}\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let answer = ends(&server, request.as_bytes(), "the connection to end").await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        assert!(answer.contains("onnection: close"), "{answer}");
+    }
+}
