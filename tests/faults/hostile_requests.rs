@@ -1,4 +1,4 @@
-//! Connections that are no WebSocket, and would stay for ever if they could.
+//! Connections that are no WebSocket, and would stay for ever if they could; and those on their way to be one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::bystanders::Pair;
-use super::support::{Client, Server, http, within, within_time};
+use super::support::{Client, Server, http, raw, within, within_time};
 
 /// A connection that is no WebSocket is cut after four times as long.
 const STALL: &str = "--stall-timeout=500ms";
@@ -127,4 +127,23 @@ async fn an_upgrade_to_something_else_as_well_is_refused_and_one_elsewhere_gets_
         );
         assert!(answer.contains("onnection: close"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn frames_that_come_in_one_piece_with_the_upgrade_are_read() {
+    let server = Server::start();
+    let mut bytes = b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        .to_vec();
+    let connect = br#"{"action":"1","fromId":"HK0001"}"#;
+    bytes.extend(raw::frame(0x1, true, true, connect));
+    bytes.extend(raw::frame(0x8, true, true, &1000_u16.to_be_bytes()));
+    let answer = ends(&server, &bytes, "the connection to end").await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+    assert!(
+        answer.contains(r#"{"action":"1","toId":"HK0001"}"#),
+        "{answer}"
+    );
 }
