@@ -168,3 +168,47 @@ fn catch_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::store::{DatabaseUrl, Store, StoreOptions, Write};
+
+    fn length(path: &Path) -> u64 {
+        std::fs::metadata(path).map_or(0, |file| file.len())
+    }
+
+    fn wait_for(what: &str, holds: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < deadline, "waited in vain for {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn after_some_writes_the_log_has_its_full_length_and_the_database_what_is_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("yanshu.db");
+        let log = directory.path().join("yanshu.db-wal");
+        let store = Store::open(&StoreOptions {
+            url: DatabaseUrl::Sqlite(path.to_str().unwrap().to_owned()),
+            writers: 1,
+            readers: 1,
+            timeout: Duration::from_secs(5),
+            strangers: true,
+        })
+        .unwrap();
+        store.write(&vec![Write::Probe; EVERY - 1]).unwrap();
+        assert!(length(&log) < LOG_BYTES, "short-lived servers write none");
+        let before = length(&path);
+        store.write(&[Write::Probe]).unwrap();
+        wait_for("the log to be laid out", || length(&log) == LOG_BYTES);
+        wait_for("a checkpoint", || length(&path) > before);
+        store.write(&[Write::Probe]).unwrap();
+        store.ping().unwrap();
+    }
+}
