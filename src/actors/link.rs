@@ -70,7 +70,7 @@ impl Link {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    /// Bytes were handed to the connection, which has not asked for more since.
+    /// The socket has no room for what the session wrote.
     pub fn handed_over(&self) {
         let now = self.now();
         let _ = self
@@ -78,12 +78,12 @@ impl Link {
             .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// The session wrote something, which now goes out piece by piece.
+    /// The session wrote something that the socket did not take at once.
     pub fn started(&self) {
         self.busy.store(self.now(), Ordering::Relaxed);
     }
 
-    /// The connection asks for more: the socket took the piece it was given, and with it `all`.
+    /// The socket took a piece of it, and with it `all`.
     pub fn took(&self, all: bool) {
         self.blocked.store(0, Ordering::Relaxed);
         if all {

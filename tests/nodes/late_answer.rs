@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::common::{empty_database, eventually, spawn_node};
+use super::support::database::Database;
+use super::support::node::Node;
 use super::support::{Client, Nats, Postgres};
 
 /// The statement, and not the isolation level.
@@ -96,19 +99,47 @@ impl Tap {
     }
 }
 
+/// Two nodes, to one of which PostgreSQL's answers come late.
+struct Ground {
+    database: Database,
+    tap: Tap,
+    late: Node,
+    node: Node,
+    _directory: TempDir,
+}
+
+impl Ground {
+    async fn new() -> Ground {
+        let database = empty_database();
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let bus = format!("--nats-url={}", Nats::shared().url());
+        let (tap, port) = Tap::to(Postgres::shared().port()).await;
+        let late = spawn_node(directory.path(), &database.at_port(port), &[&bus]);
+        let node = spawn_node(directory.path(), &database, &[&bus]);
+        late.wait_until_ready();
+        node.wait_until_ready();
+        Ground {
+            database,
+            tap,
+            late,
+            node,
+            _directory: directory,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_hears_that_a_message_is_stored_before_it_hears_that_it_was_read() {
-    let database = empty_database();
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    let bus = format!("--nats-url={}", Nats::shared().url());
-    let (tap, port) = Tap::to(Postgres::shared().port()).await;
-    let late = spawn_node(directory.path(), &database.at_port(port), &[&bus]);
-    let node = spawn_node(directory.path(), &database, &[&bus]);
-    late.wait_until_ready();
-    node.wait_until_ready();
-    let mut ann = Client::connect(&late, "ann").await;
-    let mut bob = Client::connect(&node, "bob").await;
-    let mut eve = Client::connect(&node, "eve").await;
+    let Ground {
+        database,
+        tap,
+        late,
+        node,
+        ..
+    } = &Ground::new().await;
+    let mut ann = Client::connect(late, "ann").await;
+    let mut bob = Client::connect(node, "bob").await;
+    let mut eve = Client::connect(node, "eve").await;
     let id = ann.id().await;
 
     tap.armed.store(true, Ordering::SeqCst);
@@ -139,16 +170,15 @@ async fn a_sender_hears_that_a_message_is_stored_before_it_hears_that_it_was_rea
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_sent_again_is_not_said_to_be_unread_after_its_sender_heard_that_it_was_read() {
-    let database = empty_database();
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    let bus = format!("--nats-url={}", Nats::shared().url());
-    let (tap, port) = Tap::to(Postgres::shared().port()).await;
-    let late = spawn_node(directory.path(), &database.at_port(port), &[&bus]);
-    let node = spawn_node(directory.path(), &database, &[&bus]);
-    late.wait_until_ready();
-    node.wait_until_ready();
-    let mut ann = Client::connect(&late, "ann").await;
-    let mut bob = Client::connect(&node, "bob").await;
+    let Ground {
+        database,
+        tap,
+        late,
+        node,
+        ..
+    } = &Ground::new().await;
+    let mut ann = Client::connect(late, "ann").await;
+    let mut bob = Client::connect(node, "bob").await;
     let id = ann.deliver("bob", "early").await;
     bob.expect_message("ann", "bob", &id, "early").await;
 

@@ -90,3 +90,21 @@ async fn a_close_is_answered_and_the_connection_ends_soon() {
         assert!(took < SOON, "the connection ended after {took:?}");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_closes_and_then_does_not_go_is_left_after_a_second() {
+    let server = Server::start();
+    let mut client = RawClient::connect(&server, "HK0001").await;
+    client.send_frame(CLOSE, true, true, &NORMAL).await;
+    assert_eq!(client.close_code().await, 1000);
+    let closed = Instant::now();
+    let left = async {
+        // As long as the server reads, it takes what comes.
+        while client.try_send_bytes(&[0]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the server to leave", left).await;
+    let took = closed.elapsed();
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+}

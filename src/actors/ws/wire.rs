@@ -11,11 +11,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix_web::error::PayloadError;
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::Pipe;
 use crate::actors::link::Link;
@@ -26,6 +28,9 @@ const READ: usize = 16 * 1024;
 /// A client that is slow has to take so many bytes before it counts as one that takes anything: at about 500
 /// bytes a second with the watchdog's 30 s. Less may be the kernel's own doing.
 const PIECE: usize = 16 * 1024;
+
+/// How long a client has to read the last frame, and to end the connection in turn.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What a client sends, as it comes.
 pub struct Inlet<C> {
@@ -66,6 +71,8 @@ pub struct Wire<C, S> {
     /// The socket did not take all of `rest` at once; so many bytes of the present piece it has taken.
     stalled: Option<usize>,
     stage: Stage,
+    /// When a client that does not end is left.
+    lingers: Option<Pin<Box<Sleep>>>,
     pipe: Rc<Pipe>,
     link: Arc<Link>,
 }
@@ -94,6 +101,7 @@ impl<C, S> Wire<C, S> {
             rest: answer,
             stalled: None,
             stage: Stage::Open,
+            lingers: None,
             pipe,
             link,
         }
@@ -145,8 +153,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin, S> Wire<C, S> {
         Pin::new(&mut *self.connection.borrow_mut()).poll_flush(cx)
     }
 
-    /// Ready when the client has ended; the connection sees to it that it does.
-    fn poll_parting(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when the client has ended, or had time enough to.
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let lingers = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        if lingers.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
         loop {
             let mut room = [const { MaybeUninit::uninit() }; READ];
             let mut buffer = ReadBuf::uninit(&mut room);
