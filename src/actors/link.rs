@@ -2,17 +2,15 @@
 //!
 //! While a socket takes nothing, its session's actor is not polled: no timer of its own can end
 //! it (actix-web issue 2441). So each connection leaves a handle here, and a task outside the
-//! actors cuts those that have been blocked for too long.
+//! actors wakes those that have been blocked for too long, to be reset.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::Shutdown;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use socket2::{SockRef, Socket};
+use futures_util::task::AtomicWaker;
 
 use crate::metrics::Metrics;
 
@@ -25,9 +23,6 @@ const DRIPS: u32 = 4;
 /// A connection's handle. The server's side of the connection holds the only lasting reference.
 #[derive(Debug)]
 pub struct Link {
-    socket: Socket,
-    /// What is sent on the socket is not what the session writes.
-    encrypted: bool,
     born: Instant,
     /// Milliseconds after `born`, plus one, since when the socket takes nothing; 0: it does.
     blocked: AtomicU64,
@@ -36,24 +31,33 @@ pub struct Link {
     busy: AtomicU64,
     /// Milliseconds after `born`, plus one, when the last byte was handed over; 0: not yet.
     ended: AtomicU64,
-    /// The client is to be told that nothing more will come.
-    finished: AtomicBool,
+    /// The connection is to be reset.
+    cut: AtomicBool,
+    /// The task that the connection waits in.
+    task: AtomicWaker,
     /// A request has come, whole but for its body.
     requested: AtomicBool,
     /// The connection is a WebSocket.
     upgraded: AtomicBool,
 }
 
-/// Receive buffer of a WebSocket in the kernel, which counts for each connection.
-const RECEIVE_BUFFER: usize = 32 * 1024;
-
 impl Link {
-    /// The connection is a WebSocket from now on: small messages, and many of them idle.
+    fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            blocked: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+            requested: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
+        }
+    }
+
+    /// The connection is a WebSocket from now on.
     pub fn upgraded(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
-        if let Err(error) = self.socket.set_recv_buffer_size(RECEIVE_BUFFER) {
-            log::debug!("the receive buffer stays as it is: {error}");
-        }
     }
 
     /// The head of a request has come.
@@ -91,20 +95,6 @@ impl Link {
         }
     }
 
-    /// Tells the client that nothing more will come. Over TLS that is itself a message: the connection
-    /// asks [`Self::is_finished`] and sends it.
-    pub fn finish(&self) {
-        self.finished.store(true, Ordering::Relaxed);
-        if !self.encrypted {
-            let _ = self.socket.shutdown(Shutdown::Write);
-        }
-    }
-
-    /// Whether the client is to be told that nothing more will come.
-    pub fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Relaxed)
-    }
-
     /// The session is over.
     pub fn over(&self) {
         let now = self.now();
@@ -132,11 +122,19 @@ impl Link {
             || for_longer(&self.ended, LINGER.min(stall))
     }
 
-    /// Resets the connection: nothing more is sent, and what is buffered is thrown away.
     fn cut(&self) {
-        // Errors mean that the connection is gone already.
-        let _ = self.socket.set_linger(Some(Duration::ZERO));
-        let _ = self.socket.shutdown(Shutdown::Both);
+        self.cut.store(true, Ordering::Release);
+        self.task.wake();
+    }
+
+    /// Ready when the connection is to be reset: nothing more is sent, and what is buffered is thrown away. To be
+    /// asked by whatever would wait for its socket.
+    pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.task.register(cx.waker());
+        match self.cut.load(Ordering::Acquire) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 }
 
@@ -149,25 +147,12 @@ pub struct Links {
 
 impl Links {
     /// Takes a new connection in.
-    ///
-    /// # Errors
-    /// Where the process has no descriptor left.
-    pub fn register(&self, stream: &impl AsFd, encrypted: bool) -> io::Result<Arc<Link>> {
-        let link = Arc::new(Link {
-            socket: SockRef::from(stream).try_clone()?,
-            born: Instant::now(),
-            blocked: AtomicU64::new(0),
-            busy: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
-            finished: AtomicBool::new(false),
-            requested: AtomicBool::new(false),
-            upgraded: AtomicBool::new(false),
-            encrypted,
-        });
+    pub fn register(&self) -> Arc<Link> {
+        let link = Arc::new(Link::new());
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(number, Arc::downgrade(&link));
-        Ok(link)
+        link
     }
 
     /// How many connections there are.

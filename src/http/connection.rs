@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
@@ -28,10 +29,13 @@ const HEAD_MAX: usize = 16 * 1024;
 /// It is read in pieces of so many bytes at most.
 const HEAD_PIECE: usize = 4 * 1024;
 
+/// Receive buffer of a WebSocket in the kernel, which counts for each connection.
+const RECEIVE_BUFFER: usize = 32 * 1024;
+
 /// A connection of a client.
 pub struct Connection {
     stream: Stream,
-    link: Option<Arc<Link>>,
+    link: Arc<Link>,
     /// Of [`PARTING`].
     parting: usize,
     /// Since all of it was read.
@@ -56,9 +60,17 @@ enum Stream {
 }
 
 impl Connection {
-    pub fn plain(stream: TcpStream, link: Option<Arc<Link>>) -> Self {
+    pub fn plain(stream: TcpStream, link: Arc<Link>) -> Self {
+        Self::new(Stream::Plain(stream), link)
+    }
+
+    pub fn encrypted(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Self {
+        Self::new(Stream::Encrypted(Encrypted::new(stream)), link)
+    }
+
+    fn new(stream: Stream, link: Arc<Link>) -> Self {
         Self {
-            stream: Stream::Plain(stream),
+            stream,
             link,
             parting: PARTING,
             lingers: None,
@@ -66,28 +78,44 @@ impl Connection {
         }
     }
 
-    pub fn encrypted(stream: TlsStream<TcpStream>, link: Option<Arc<Link>>) -> Self {
-        Self {
-            stream: Stream::Encrypted(Encrypted::new(stream, link.clone())),
-            link,
-            parting: PARTING,
-            lingers: None,
-            head: Head::Left(HEAD_MAX),
+    /// Its handle.
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// It is a WebSocket from now on: small messages, and many of them idle.
+    pub fn upgraded(&self) {
+        self.link.upgraded();
+        if let Err(error) = self.socket().set_recv_buffer_size(RECEIVE_BUFFER) {
+            log::debug!("the receive buffer stays as it is: {error}");
         }
     }
 
-    /// Its handle, where there was a descriptor left for one.
-    pub fn link(&self) -> Option<&Arc<Link>> {
-        self.link.as_ref()
+    fn socket(&self) -> SockRef<'_> {
+        match &self.stream {
+            Stream::Plain(stream) => SockRef::from(stream),
+            Stream::Encrypted(stream) => SockRef::from(stream.stream.get_ref().0),
+        }
     }
 
-    fn is_over(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.is_over())
+    /// What became of reading or writing, or an error where it would wait and the watchdog has cut the
+    /// connection: then it is reset as it is dropped.
+    fn unless_cut<T>(
+        &self,
+        cx: &mut Context<'_>,
+        done: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if done.is_pending() && self.link.poll_cut(cx).is_ready() {
+            // An error means that the connection is gone already.
+            let _ = self.socket().set_linger(Some(Duration::ZERO));
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        done
     }
 
     /// How much of the first request's head may be read now; `None` where it has come.
     fn head_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
-        if self.head != Head::Whole && self.link.as_ref().is_none_or(|link| link.is_requested()) {
+        if self.head != Head::Whole && self.link.is_requested() {
             self.head = Head::Whole;
         }
         match self.head {
@@ -104,10 +132,11 @@ impl Connection {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let read = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        };
+        self.unless_cut(cx, read)
     }
 }
 
@@ -117,28 +146,19 @@ impl Connection {
 /// being asked for more only when everything before has gone: see `actors::ws`.
 struct Encrypted {
     stream: Box<TlsStream<TcpStream>>,
-    link: Option<Arc<Link>>,
     /// Bytes that rustls has taken, and whoever wrote them was not told.
     untold: usize,
-    /// The client was told that nothing more will come.
-    ended: bool,
 }
 
 /// Most bytes that are encrypted before the socket has them: one record (RFC 8446 §5.1).
 const PIECE: usize = 16 * 1024;
 
 impl Encrypted {
-    fn new(stream: TlsStream<TcpStream>, link: Option<Arc<Link>>) -> Self {
+    fn new(stream: TlsStream<TcpStream>) -> Self {
         Self {
             stream: Box::new(stream),
-            link,
             untold: 0,
-            ended: false,
         }
-    }
-
-    fn is_finished(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.is_finished())
     }
 }
 
@@ -173,17 +193,11 @@ impl AsyncWrite for Encrypted {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        if self.is_finished() && !self.ended {
-            ready!(self.as_mut().poll_shutdown(cx))?;
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-        self.ended = true;
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -194,7 +208,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let is_over = this.is_over();
+        let is_over = this.link.is_over();
         if is_over && this.parting == 0 {
             let lingers = this.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
             // Then it has ended, as far as is read of it.
@@ -230,23 +244,29 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        let done = match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        };
+        this.unless_cut(cx, done)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        let done = match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        };
+        this.unless_cut(cx, done)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        let done = match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        };
+        this.unless_cut(cx, done)
     }
 }

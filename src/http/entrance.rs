@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::address::is_trusted;
 use super::connection::Connection;
-use crate::actors::link::{Link, Links};
+use crate::actors::link::Links;
 use crate::chat::Limits;
 
 /// How the first record of a TLS handshake begins (RFC 8446 §5.1).
@@ -57,13 +57,14 @@ impl Entrance {
         }
         stream.set_nodelay(true)?;
         let Some(acceptor) = &self.tls else {
-            let link = self.register(&stream, false);
-            return Ok((Connection::plain(stream, link), address));
+            return Ok((Connection::plain(stream, self.links.register()), address));
         };
         let handshake = timeout(self.patience, handshake(acceptor, stream));
         let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
-        let link = self.register(stream.get_ref().0, true);
-        Ok((Connection::encrypted(stream, link), address))
+        Ok((
+            Connection::encrypted(stream, self.links.register()),
+            address,
+        ))
     }
 
     /// Whether to begin a TLS handshake, which costs a signature. Nothing is held against a plain connection
@@ -74,12 +75,6 @@ impl Entrance {
         }
         let limits = self.limits.as_ref();
         limits.is_none_or(|limits| is_trusted(address, &self.proxies) || limits.arrival(address))
-    }
-
-    fn register(&self, stream: &TcpStream, encrypted: bool) -> Option<Arc<Link>> {
-        let link = self.links.register(stream, encrypted);
-        link.inspect_err(|error| log::error!("a connection is refused: {error}"))
-            .ok()
     }
 }
 

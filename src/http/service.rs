@@ -98,9 +98,7 @@ impl Service {
                 async move { stopping.notified().await }
             })
             .on_connect_ext(|connection: &Connection, data| {
-                if let Some(link) = connection.link() {
-                    data.insert(Arc::clone(link));
-                }
+                data.insert(Arc::clone(connection.link()));
             })
             .client_request_timeout(self.patience)
             .client_disconnect_timeout(LINGER)

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::address::client_address;
 use super::handover::Handover;
 use crate::actors::Stage;
-use crate::actors::link::Link;
 use crate::actors::session::{Session, Shared, Shown};
 use crate::actors::ws;
 use crate::auth::Gate;
@@ -55,10 +54,6 @@ pub async fn upgrade(request: HttpRequest, door: web::Data<Door>) -> Result<Http
     if *door.shared.stage.borrow() == Stage::Leaving {
         return Ok(refuse(StatusCode::SERVICE_UNAVAILABLE).body("going away\n"));
     }
-    // Without its link a connection could not be ended from outside: see `actors::link`.
-    let Some(link) = request.conn_data::<Arc<Link>>().cloned() else {
-        return Ok(refuse(StatusCode::SERVICE_UNAVAILABLE).body("no descriptor left\n"));
-    };
     let shared = Arc::clone(&door.shared);
     let address = client_address(&request, &door.proxies);
     let Ok(seat) = seat(address, &door) else {
@@ -73,6 +68,8 @@ pub async fn upgrade(request: HttpRequest, door: web::Data<Door>) -> Result<Http
     answer
         .extensions_mut()
         .insert(Handover::new(move |connection, bytes| {
+            connection.upgraded();
+            let link = Arc::clone(connection.link());
             let make =
                 move |pipe| Session::new(new_connection(), shared, (shown, address, seat), pipe);
             rt::spawn(ws::run((connection, link), bytes, max_frame, make));

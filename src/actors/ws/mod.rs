@@ -47,7 +47,6 @@ pub fn run<C: AsyncRead + AsyncWrite + Unpin + 'static>(
     max_frame: usize,
     make: impl FnOnce(Rc<Pipe>) -> Session,
 ) -> impl Future<Output = ()> {
-    link.upgraded();
     let connection = Rc::new(RefCell::new(connection));
     let pipe = Rc::new(Pipe::default());
     let inlet = wire::Inlet::new(Rc::clone(&connection), first);

@@ -150,7 +150,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin, S> Wire<C, S> {
     }
 
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.connection.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut *self.connection.borrow_mut()).poll_shutdown(cx)
     }
 
     /// Ready when the client has ended, or had time enough to.
@@ -188,7 +188,6 @@ where
                         Some(Err(_)) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
                         None => {
                             self.link.over();
-                            self.link.finish();
                             self.stage = Stage::Ending;
                         }
                     }
