@@ -152,7 +152,7 @@ impl Store {
             );
             let failed = match result {
                 Ok(outcomes) => {
-                    self.writers.wrote(batch.len());
+                    self.writers.wrote(batch, &mut pooled);
                     return Ok(outcomes);
                 }
                 Err(failed) => failed,

@@ -16,7 +16,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, migration::MigrationVersion};
 
 use super::recall::Recall;
-use super::{DatabaseUrl, StoreError, StoreOptions};
+use super::{DatabaseUrl, StoreError, StoreOptions, Write};
 
 use checkpoints::Checkpoints;
 pub use postgres::{APPLICATION_NAME, Deployment, check_server, migrate_and, with_parameters};
@@ -169,10 +169,11 @@ impl Pool {
         }
     }
 
-    /// So many writes were committed.
-    pub fn wrote(&self, writes: usize) {
-        if let Self::Sqlite(_, _, Some(checkpoints)) = self {
-            checkpoints.count(writes);
+    /// These writes were committed by this connection.
+    pub fn wrote(&self, batch: &[Write], pooled: &mut Pooled) {
+        if let (Self::Sqlite(_, _, Some(checkpoints)), Pooled::Sqlite(connection)) = (self, pooled)
+        {
+            checkpoints.wrote(batch, connection);
         }
     }
 
