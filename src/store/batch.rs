@@ -6,8 +6,6 @@
 //! PostgreSQL, [`super::optimistic`] is tried first, which takes the same steps and locks nobody while
 //! it decides.
 
-use std::collections::HashMap;
-
 use diesel::result::{Error, QueryResult};
 
 use super::connection::Link;
@@ -18,6 +16,7 @@ use super::recall::{Pair, Recall};
 use super::rules::{self, Decided, Effects, Policy};
 use super::users::{Numbers, UserState, Working};
 use super::{StoreError, ids, now};
+use crate::hash::HashMap;
 use crate::protocol::{MessageId, MessageKind, UserId};
 
 /// How often a batch, or an import, begins anew because another transaction created one of its users meanwhile.

@@ -1,7 +1,5 @@
 //! What a batch has to know, read inside its transaction, with its users locked.
 
-use std::collections::{HashMap, HashSet};
-
 use diesel::result::QueryResult;
 
 use super::batch::{NewMessage, Stopped, Write};
@@ -10,6 +8,7 @@ use super::connection::Link;
 use super::lookup;
 use super::rules::{self, Facts, Questions};
 use super::users::{UserState, Working};
+use crate::hash::{HashMap, HashSet};
 use crate::protocol::UserId;
 
 /// Locks the users and reads what the rules have to know.
@@ -79,7 +78,7 @@ fn backlogs(
     let known = known.filter_map(|user| Some((*user, *facts.working.find(user)?)));
     let known: Vec<(&UserId, UserState)> = known.collect();
     if known.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(HashMap::default());
     }
     let asked: Vec<UserState> = known.iter().map(|(_, state)| *state).collect();
     let backlogs = link.bulk().backlogs(&asked)?;
@@ -135,7 +134,7 @@ fn same_content(
         }
     }
     if claims.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashSet::default());
     }
     let same = link.bulk().same_content(&claims)?;
     let same = places.into_iter().zip(same).filter(|(_, same)| *same);

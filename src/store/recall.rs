@@ -6,11 +6,11 @@
 //! revision, so what is known of two users is remembered with theirs. All of it holds of one database:
 //! whatever was learnt before it failed is forgotten, also by a batch that was under way then.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::rules::{Facts, Questions};
 use super::users::{UserState, Working};
+use crate::hash::{HashMap, HashSet};
 use crate::protocol::UserId;
 
 /// So many of each kind are remembered; beyond, the memory of that kind starts anew.
@@ -164,7 +164,7 @@ mod tests {
             ..Questions::default()
         };
         let (before, keep) = (recall.age(), |age| {
-            recall.keep(age, [(user.clone(), state)].into(), [], &HashMap::new());
+            recall.keep(age, [(user.clone(), state)].into(), [], &HashMap::default());
         });
         keep(before);
         assert!(recall.facts(&questions).is_some());

@@ -1,7 +1,5 @@
 //! Users: their rows, and those of them that a batch works on.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
@@ -9,6 +7,7 @@ use super::StoreError;
 use super::connection::{Link, on};
 use super::lookup;
 use super::schema::users;
+use crate::hash::HashMap;
 use crate::protocol::UserId;
 
 /// A user's row, as far as writing needs it.
@@ -235,7 +234,7 @@ pub fn logins(
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(HashMap::default());
     }
     let rows = lookup::logins(link, &ids)?;
     Ok(rows.into_iter().collect())

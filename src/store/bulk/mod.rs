@@ -8,13 +8,12 @@ mod postgres;
 mod sqlite;
 mod statement;
 
-use std::collections::HashSet;
-
 use diesel::result::QueryResult;
 
 use super::connection::Link;
 use super::messages::{Found, NewRow};
 use super::users::UserState;
+use crate::hash::HashSet;
 
 /// A connection that a batch is applied over, inside its transaction.
 pub trait Bulk {

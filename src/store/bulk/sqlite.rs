@@ -1,8 +1,6 @@
 //! [`Bulk`] on SQLite: row after row. The transaction holds the one write lock from its beginning. What each
 //! message or receipt needs is written out ([`sql!`]); what is seldom is left to the query builder.
 
-use std::collections::HashSet;
-
 use diesel::dsl::{AsSelect, SqlTypeOf, exists};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
@@ -10,6 +8,7 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::{Backlog, Bulk, Claim, KeyRow, ReceiptRow};
+use crate::hash::HashSet;
 use crate::store::at_most::AtMost;
 use crate::store::fixed::sql;
 use crate::store::messages::{Found, NewRow, READ, UNREAD};
@@ -97,7 +96,7 @@ impl Bulk for SqliteConnection {
     }
 
     fn blocked(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
-        let mut found = HashSet::new();
+        let mut found = HashSet::default();
         for pair in pairs {
             if diesel::select(exists(blocks::table.find(*pair))).get_result(self)? {
                 found.insert(*pair);
@@ -241,7 +240,7 @@ impl Bulk for SqliteConnection {
     }
 
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
-        let mut found = HashSet::new();
+        let mut found = HashSet::default();
         for (owner, contact) in pairs {
             let exists = sql!(
                 "SELECT EXISTS (SELECT 1 FROM contacts WHERE owner = ? AND contact = ?)" => Bool,
