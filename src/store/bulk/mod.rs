@@ -7,6 +7,7 @@ pub mod optimistic;
 mod postgres;
 mod sqlite;
 mod statement;
+mod storing;
 
 use diesel::result::QueryResult;
 
