@@ -2,9 +2,11 @@
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
+use diesel::sql_types::BigInt;
 
 use super::StoreError;
 use super::connection::{Link, on};
+use super::fixed::sql;
 use super::lookup;
 use super::schema::users;
 use crate::hash::HashMap;
@@ -181,11 +183,16 @@ impl Numbers {
 
 /// The number of a user, for reading.
 pub fn id_of(link: &mut Link<'_>, login: &str) -> QueryResult<Option<i64>> {
-    on!(link, connection => users::table
-        .filter(users::login.eq(login))
-        .select(users::id)
-        .get_result(connection)
-        .optional())
+    let id = match link {
+        Link::Sqlite(connection) => {
+            sql!("SELECT id FROM users WHERE login = ?" => BigInt, [login]).get_result(*connection)
+        }
+        Link::Postgres(connection) => users::table
+            .filter(users::login.eq(login))
+            .select(users::id)
+            .get_result(*connection),
+    };
+    id.optional()
 }
 
 /// Who reads.
