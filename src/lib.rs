@@ -2,12 +2,13 @@
 //!
 //! Layers, each sees only those to its left; siblings do not know each other:
 //!
-//! [`protocol`], [`files`] → [`chat`], [`store`], [`bus`], [`auth`], [`tls`], [`metrics`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
+//! [`protocol`], [`files`], [`hash`] → [`chat`], [`store`], [`bus`], [`auth`], [`tls`], [`metrics`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
 //!
 //! | room | holds | knows nothing of |
 //! |---|---|---|
 //! | [`protocol`] | frames in and out, IDs, error and close codes: pure | actix, diesel |
 //! | [`files`] | files that may be replaced while the server runs | what is in them |
+//! | [`hash`] | tables by keys that clients choose | what is in them |
 //! | [`chat`] | the rules as plain data: ID allocator, routes, a device's cursor, budgets | actix, diesel, sockets |
 //! | [`store`] | diesel: connections, schema, migrations, messages, receipts, contacts, IDs | actix, frames |
 //! | [`bus`] | how committed frames reach users on other nodes: in-process, or NATS | diesel, actix |
@@ -29,6 +30,7 @@ pub mod bus;
 pub mod chat;
 pub mod cmd;
 pub mod files;
+pub mod hash;
 pub mod http;
 pub mod metrics;
 pub mod protocol;

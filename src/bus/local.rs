@@ -1,12 +1,12 @@
 //! The bus within one process: a [`Hub`] that its nodes share.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::events::{Feed, Inlet, events};
 use super::note::{Letter, Note};
 use super::{Bus, Events, Flushed};
+use crate::hash::HashMap;
 use crate::protocol::{Delivery, UserId};
 
 /// Where the nodes of one process meet. Cheap to clone; clones are the same hub.

@@ -2,7 +2,6 @@
 //!
 //! Buckets that refill at a steady rate (GCRA). They count on this node alone.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +11,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use nonzero_ext::nonzero;
 
+use crate::hash::HashMap;
 use crate::protocol::UserId;
 
 /// Frames of one user that may be refused in one go, and a second after that, before it is a flood.

@@ -1,8 +1,7 @@
 //! Which connections speak for which user.
 
-use std::collections::HashMap;
-
 use super::ConnectionId;
+use crate::hash::HashMap;
 use crate::protocol::UserId;
 
 /// The routing table: the connections of each user, oldest first.
@@ -16,7 +15,7 @@ impl Routes {
     /// A table that holds at most so many connections of one user.
     pub fn new(devices_max: usize) -> Self {
         Self {
-            users: HashMap::new(),
+            users: HashMap::default(),
             devices_max: devices_max.max(1),
         }
     }

@@ -20,6 +20,18 @@ pub enum IdError {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(Arc<str>);
 
+/// The alphabet of user IDs.
+const ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < allowed.len() {
+        let b = byte as u8;
+        allowed[byte] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
+        byte += 1;
+    }
+    allowed
+};
+
 impl UserId {
     /// Longest ID, in characters (all of them ASCII).
     pub const MAX_LEN: usize = 64;
@@ -30,8 +42,7 @@ impl UserId {
     /// [`IdError::User`] where it is empty, too long or holds another character.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let fits = (1..=Self::MAX_LEN).contains(&text.len());
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.@".contains(&b);
-        if fits && text.bytes().all(allowed) {
+        if fits && text.bytes().all(|b| ALLOWED[usize::from(b)]) {
             Ok(Self(text.into()))
         } else {
             Err(IdError::User)
@@ -66,6 +77,24 @@ impl MessageId {
         self.0
     }
 
+    /// Longest ID, in characters (all of them ASCII).
+    pub const MAX_LEN: usize = 22;
+
+    /// The ID as text, in this room.
+    pub fn text(self, room: &mut [u8; Self::MAX_LEN]) -> &str {
+        let mut place = room.len();
+        let mut rest = self.0.unsigned_abs();
+        while rest > 0 || place > room.len() - 6 {
+            place -= 1;
+            room[place] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        place -= 3;
+        room[place..place + 3].copy_from_slice(b"MSG");
+        // Nothing but ASCII was put there.
+        std::str::from_utf8(&room[place..]).unwrap_or_default()
+    }
+
     /// Reads the one way in which an ID is written: six digits, or more without a leading zero.
     ///
     /// # Errors
@@ -82,7 +111,7 @@ impl MessageId {
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MSG{:06}", self.0)
+        f.write_str(self.text(&mut [0; Self::MAX_LEN]))
     }
 }
 
@@ -96,6 +125,7 @@ mod tests {
             ("MSG000001", 1),
             ("MSG999999", 999_999),
             ("MSG1000000", 1_000_000),
+            ("MSG9223372036854775807", i64::MAX),
         ] {
             assert_eq!(MessageId::parse(text), Ok(MessageId(number)));
             assert_eq!(MessageId(number).to_string(), text);

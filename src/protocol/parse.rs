@@ -79,7 +79,10 @@ fn read(raw: &RawFrame<'_>, number: i64, user: Option<&UserId>) -> Result<Frame,
         let text = "the first frame must be action 1";
         return Err(Refusal::new(ErrorCode::NotConnected, text));
     }
-    let from = user_id(&raw.from_id, "fromId")?;
+    let from = match user {
+        Some(user) if names(&raw.from_id, user) => user.clone(),
+        _ => user_id(&raw.from_id, "fromId")?,
+    };
     if user.is_some_and(|user| *user != from) {
         let text = "fromId is not the user of this connection";
         return Err(Refusal::new(ErrorCode::Forbidden, text));
@@ -159,6 +162,11 @@ fn integer(field: &Field<'_>, name: &str) -> Result<i64, Refusal> {
 
 fn user_id(field: &Field<'_>, name: &str) -> Result<UserId, Refusal> {
     UserId::parse(text(field, name)?).map_err(|error| bad(format!("{name}: {error}")))
+}
+
+/// Whether that is this user's ID, as it is in nearly every frame.
+fn names(field: &Field<'_>, user: &UserId) -> bool {
+    matches!(field, Field::Text(text) if text == user.as_str())
 }
 
 fn message_id(field: &Field<'_>, name: &str) -> Result<MessageId, Refusal> {

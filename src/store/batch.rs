@@ -6,8 +6,6 @@
 //! PostgreSQL, [`super::optimistic`] is tried first, which takes the same steps and locks nobody while
 //! it decides.
 
-use std::collections::HashMap;
-
 use diesel::result::{Error, QueryResult};
 
 use super::connection::Link;
@@ -18,6 +16,7 @@ use super::recall::{Pair, Recall};
 use super::rules::{self, Decided, Effects, Policy};
 use super::users::{Numbers, UserState, Working};
 use super::{StoreError, ids, now};
+use crate::hash::HashMap;
 use crate::protocol::{MessageId, MessageKind, UserId};
 
 /// How often a batch, or an import, begins anew because another transaction created one of its users meanwhile.
@@ -195,15 +194,13 @@ pub fn apply(
         match result {
             Ok(written) => {
                 recall.keep_acquainted(age, written.acquainted);
-                if matches!(link, Link::Postgres(_)) {
-                    let Written {
-                        working,
-                        grants,
-                        blocked,
-                        ..
-                    } = written;
-                    recall.keep(age, working.into_states(), grants, &blocked);
-                }
+                let Written {
+                    working,
+                    grants,
+                    blocked,
+                    ..
+                } = written;
+                recall.keep(age, working.into_states(), grants, &blocked);
                 return Ok(written.outcomes);
             }
             Err(Stopped::Overtaken) => {}
@@ -239,7 +236,7 @@ fn transaction(
     recall: &Recall,
     policy: Policy,
 ) -> Result<Written, Stopped> {
-    let facts = gather::facts(link, batch)?;
+    let facts = gather::facts(link, batch, recall)?;
     let Decided {
         mut outcomes,
         effects,
@@ -306,7 +303,9 @@ fn write(
         link.bulk().revive_users(working.revived())?;
     }
     let acquainted = acquaint(link, &effects.acquainted, working)?;
-    let changed: Vec<UserState> = working.changed().iter().map(|user| user.is).collect();
+    let changes = working.changed();
+    let changed = changes.iter().filter(|change| change.is != change.was);
+    let changed: Vec<UserState> = changed.map(|change| change.is).collect();
     if !changed.is_empty() {
         link.bulk().save_users(&changed)?;
     }

@@ -13,7 +13,8 @@ use diesel::sql_types::{BigInt, Nullable, Text as TextType};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 /// `sql!("SELECT … WHERE a = ? AND b = ?" => (BigInt, Text), [a, b])`: a [`Statement`] with its values, of which
-/// the rows have these types. As many values as there are `?` in the text, or it does not compile.
+/// the rows have these types. As many values as there are `?` in the text, or it does not compile; `?2` is the
+/// second of them once more.
 macro_rules! sql {
     ($text:literal => $row:ty, [$($value:expr),* $(,)?]) => {{
         struct Here;
@@ -39,7 +40,9 @@ pub const fn split<const N: usize>(text: &'static str) -> ([&'static str; N], &'
     let mut before = [""; N];
     let (mut rest, mut part, mut at) = (text, 0, 0);
     while at < rest.len() {
-        if rest.as_bytes()[at] == b'?' {
+        let is_value = rest.as_bytes()[at] == b'?'
+            && !(at + 1 < rest.len() && rest.as_bytes()[at + 1].is_ascii_digit());
+        if is_value {
             let (head, tail) = rest.split_at(at);
             (before[part], rest) = (head, tail.split_at(1).1);
             (part, at) = (part + 1, 0);

@@ -1,29 +1,25 @@
 //! What a batch has to know, read inside its transaction, with its users locked.
 
-use std::collections::{HashMap, HashSet};
-
 use diesel::result::QueryResult;
 
 use super::batch::{NewMessage, Stopped, Write};
 use super::bulk::{Backlog, Claim};
 use super::connection::Link;
 use super::lookup;
+use super::recall::Recall;
 use super::rules::{self, Facts, Questions};
 use super::users::{UserState, Working};
+use crate::hash::{HashMap, HashSet};
 use crate::protocol::UserId;
 
-/// Locks the users and reads what the rules have to know.
+/// Locks the users and reads what the rules have to know, as far as it is not remembered for sure.
 ///
 /// [`Stopped::Overtaken`] where a user was created while the locks were waited for.
-pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> Result<Facts, Stopped> {
+pub fn facts(link: &mut Link<'_>, batch: &[Write], recall: &Recall) -> Result<Facts, Stopped> {
     let mut questions = rules::questions(batch);
     let mut facts = Facts::default();
     if !questions.users.is_empty() {
-        let logins: Vec<&str> = questions.users.iter().map(|user| user.as_str()).collect();
-        let found = link.bulk().lock_users(&logins)?.into_iter();
-        // What is in the database was a user ID when it was written.
-        let states = found.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state)));
-        facts.working = Working::new(states);
+        facts.working = users(link, &questions, recall)?;
     }
     let pairs = facts.who_may_be_blocked(&questions);
     if !pairs.is_empty() {
@@ -39,10 +35,7 @@ pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> Result<Facts, Stopped> {
         facts.stored = stored.into_iter().collect();
     }
     if !questions.blocks.is_empty() {
-        let grants = link.bulk().grants(&questions.blocks)?.into_iter();
-        facts.grants = grants
-            .map(|(block, user, at)| (block, (user, at)))
-            .collect();
+        facts.grants = grants(link, &questions.blocks, recall)?;
     }
     if !facts.stored.is_empty() {
         if has_appeared(link, batch, &facts)? {
@@ -54,6 +47,39 @@ pub fn facts(link: &mut Link<'_>, batch: &[Write]) -> Result<Facts, Stopped> {
         facts.backlogs = backlogs(link, &questions, &facts)?;
     }
     Ok(facts)
+}
+
+/// The users of a batch, locked: on SQLite by the transaction itself, which lets nobody else write.
+fn users(link: &mut Link<'_>, questions: &Questions<'_>, recall: &Recall) -> QueryResult<Working> {
+    let all = questions.users.iter().copied();
+    let (mut states, others) = match link.written_elsewhere()? {
+        Some(number) => recall.users(number, all),
+        None => (Vec::new(), all.map(UserId::as_str).collect()),
+    };
+    if !others.is_empty() {
+        let found = link.bulk().lock_users(&others)?.into_iter();
+        // What is in the database was a user ID when it was written.
+        states
+            .extend(found.filter_map(|(login, state)| Some((UserId::parse(&login).ok()?, state))));
+    }
+    Ok(Working::new(states))
+}
+
+/// The grants of these blocks of IDs, after the users were asked for.
+fn grants(
+    link: &mut Link<'_>,
+    blocks: &[i64],
+    recall: &Recall,
+) -> QueryResult<HashMap<i64, (i64, i64)>> {
+    let (mut grants, others) = match link {
+        Link::Sqlite(_) => recall.grants(blocks),
+        Link::Postgres(_) => (HashMap::default(), blocks.to_vec()),
+    };
+    if !others.is_empty() {
+        let found = link.bulk().grants(&others)?.into_iter();
+        grants.extend(found.map(|(block, user, at)| (block, (user, at))));
+    }
+    Ok(grants)
 }
 
 /// What was sent before under the keys of a batch.
@@ -79,7 +105,7 @@ fn backlogs(
     let known = known.filter_map(|user| Some((*user, *facts.working.find(user)?)));
     let known: Vec<(&UserId, UserState)> = known.collect();
     if known.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(HashMap::default());
     }
     let asked: Vec<UserState> = known.iter().map(|(_, state)| *state).collect();
     let backlogs = link.bulk().backlogs(&asked)?;
@@ -135,7 +161,7 @@ fn same_content(
         }
     }
     if claims.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashSet::default());
     }
     let same = link.bulk().same_content(&claims)?;
     let same = places.into_iter().zip(same).filter(|(_, same)| *same);

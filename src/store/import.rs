@@ -1,6 +1,6 @@
 //! Users and contacts from outside, all or none in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use diesel::result::{Error, QueryResult};
 
@@ -8,6 +8,7 @@ use super::StoreError;
 use super::batch::ATTEMPTS;
 use super::connection::Link;
 use super::users::UserState;
+use crate::hash::HashMap;
 use crate::protocol::UserId;
 
 /// A user to create, or to rename where there is one.
@@ -174,7 +175,7 @@ fn put(
         link.bulk().insert_contacts(&new)?;
     }
     link.bulk().name_contacts(&numbered)?;
-    let mut counts: HashMap<i64, i64> = HashMap::new();
+    let mut counts: HashMap<i64, i64> = HashMap::default();
     for (owner, _) in &new {
         *counts.entry(*owner).or_default() += 1;
     }

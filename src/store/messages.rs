@@ -1,7 +1,5 @@
 //! The rows of `messages`: storing one, looking one up, loading those of a page.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
@@ -9,6 +7,7 @@ use super::connection::{Link, on};
 use super::lookup;
 use super::schema::messages;
 use super::users::{self, Numbers};
+use crate::hash::HashMap;
 use crate::protocol::MessageId;
 
 /// Stored, and not read by its recipient.

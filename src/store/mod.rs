@@ -142,6 +142,7 @@ impl Store {
         let mut chances = self.writers.size() + 1;
         loop {
             let mut pooled = self.writer()?;
+            let _unless_panic = self.recall.cleared_by_panic();
             chances -= 1;
             let result = batch::apply(
                 &mut pooled.link(),
@@ -170,6 +171,16 @@ impl Store {
         let pooled = self.writers.get()?;
         // Afterwards: a new connection makes a log where there is none.
         self.writers.check_whereabouts()?;
+        Ok(pooled)
+    }
+
+    /// A connection to write over what batches do not know of. What they remember they hold against nothing but
+    /// that others have not written ([`Link::written_elsewhere`]), on SQLite: here the one that writes is theirs.
+    fn changing(&self) -> Result<Pooled, StoreError> {
+        let pooled = self.writer()?;
+        if matches!(pooled, Pooled::Sqlite(_)) {
+            self.recall.clear();
+        }
         Ok(pooled)
     }
 
@@ -263,7 +274,9 @@ impl Store {
         rows: &[UserRow],
         mut progress: impl FnMut(usize),
     ) -> Result<Imported, StoreError> {
-        import::unless_overtaken(|| import::users(&mut self.writer()?.link(), rows, &mut progress))
+        import::unless_overtaken(|| {
+            import::users(&mut self.changing()?.link(), rows, &mut progress)
+        })
     }
 
     /// Adds contacts or renames them, all or none; users that do not exist are created.
@@ -276,7 +289,7 @@ impl Store {
         mut progress: impl FnMut(usize),
     ) -> Result<Imported, StoreError> {
         import::unless_overtaken(|| {
-            import::contacts(&mut self.writer()?.link(), rows, &mut progress)
+            import::contacts(&mut self.changing()?.link(), rows, &mut progress)
         })
     }
 }
@@ -292,7 +305,7 @@ impl Store {
         &self,
         write: impl FnOnce(&mut Link<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut pooled = self.writer()?;
+        let mut pooled = self.changing()?;
         let result = write(&mut pooled.link());
         if let Err(error) = &result {
             pooled.is_broken(error);

@@ -1,7 +1,5 @@
 //! The rows of `receipts`: who is told that a message was read.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
@@ -10,6 +8,7 @@ use super::connection::{Link, on};
 use super::lookup;
 use super::schema::{messages, receipts};
 use super::users;
+use crate::hash::HashMap;
 use crate::protocol::MessageId;
 
 /// The origin of a receipt that every device of its user is told of.
@@ -79,7 +78,7 @@ pub fn load(
     seqs: &[i64],
 ) -> QueryResult<HashMap<i64, StoredReceipt>> {
     if seqs.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(HashMap::default());
     }
     let rows = lookup::receipts(link, user, seqs)?;
     let logins = users::logins(link, rows.iter().flat_map(|r| [r.sender, r.reader]))?;

@@ -6,7 +6,6 @@
 //! An ID must not become free again: while its grant holds, its message would be stored anew if it were sent
 //! again. So nothing goes before [`RETAIN_MIN`], by when a grant has lapsed.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -17,6 +16,7 @@ use super::connection::{Link, on};
 use super::messages::READ;
 use super::schema::{grants, messages, sent_by_key};
 use super::{StoreError, now};
+use crate::hash::HashMap;
 use crate::protocol::IDS_PER_GRANT;
 
 /// The shortest time for which messages are kept: that of a grant, and a day for clocks that differ.
@@ -136,7 +136,7 @@ fn remove_messages(link: &mut Link<'_>, old: &[Old]) -> QueryResult<()> {
     let ids: Vec<i64> = old.iter().map(|(id, ..)| *id).collect();
     on!(&mut *link, connection => diesel::delete(messages::table.filter(messages::id.eq_any(&ids)))
         .execute(connection))?;
-    let mut upto: HashMap<i64, i64> = HashMap::new();
+    let mut upto: HashMap<i64, i64> = HashMap::default();
     for (_, sender, sender_seq, recipient, recipient_seq) in old {
         for (user, seq) in [(sender, sender_seq), (recipient, recipient_seq)] {
             let last = upto.entry(*user).or_default();

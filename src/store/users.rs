@@ -1,14 +1,15 @@
 //! Users: their rows, and those of them that a batch works on.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 use diesel::result::QueryResult;
+use diesel::sql_types::BigInt;
 
 use super::StoreError;
 use super::connection::{Link, on};
+use super::fixed::sql;
 use super::lookup;
 use super::schema::users;
+use crate::hash::HashMap;
 use crate::protocol::UserId;
 
 /// A user's row, as far as writing needs it.
@@ -182,11 +183,16 @@ impl Numbers {
 
 /// The number of a user, for reading.
 pub fn id_of(link: &mut Link<'_>, login: &str) -> QueryResult<Option<i64>> {
-    on!(link, connection => users::table
-        .filter(users::login.eq(login))
-        .select(users::id)
-        .get_result(connection)
-        .optional())
+    let id = match link {
+        Link::Sqlite(connection) => {
+            sql!("SELECT id FROM users WHERE login = ?" => BigInt, [login]).get_result(*connection)
+        }
+        Link::Postgres(connection) => users::table
+            .filter(users::login.eq(login))
+            .select(users::id)
+            .get_result(*connection),
+    };
+    id.optional()
 }
 
 /// Who reads.
@@ -235,7 +241,7 @@ pub fn logins(
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(HashMap::default());
     }
     let rows = lookup::logins(link, &ids)?;
     Ok(rows.into_iter().collect())

@@ -1,6 +1,6 @@
 //! Devices that are behind: what they are owed is read from the store, part by part.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
@@ -9,6 +9,7 @@ use super::lanes::Lane;
 use crate::actors::db_executor::{FetchPart, Part};
 use crate::actors::flow::Room;
 use crate::chat::{ConnectionId, Want};
+use crate::hash::HashSet;
 use crate::store::{Fetch, StoreError};
 
 /// So many parts are read at once, of all devices; a part is 128 KiB of bodies or one message.

@@ -5,7 +5,6 @@
 //! other nodes share the store, the timelines of all users on this node are compared with what their
 //! devices have.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
@@ -14,6 +13,7 @@ use super::ChatServer;
 use crate::actors::db_executor::FetchHeads;
 use crate::bus::Which;
 use crate::chat::IdAllocator;
+use crate::hash::HashMap;
 use crate::protocol::{CloseCode, UserId};
 use crate::store::{Head, StoreError};
 

@@ -3,7 +3,6 @@
 //! Other nodes are asked over the bus, on the user's own subject, which this node listens to meanwhile. Those
 //! that do not answer in time, or that the bus does not reach, are not in the list.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use actix::{
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use super::ChatServer;
 use crate::bus::{DeviceHere, Note, Which};
+use crate::hash::HashMap;
 use crate::protocol::{CloseCode, UserId};
 
 /// How long other nodes have to answer.

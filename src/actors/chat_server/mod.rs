@@ -18,7 +18,7 @@ mod messages;
 mod presence;
 mod store_state;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ use super::db_executor::{DbExecutor, FetchHeads, FetchPart, WriteBatch};
 use super::session::{ConnectAnswer, Push};
 use crate::bus::{Bus, Events};
 use crate::chat::{ConnectionId, IdAllocator, Routes};
+use crate::hash::HashMap;
 use crate::metrics::Metrics;
 use crate::protocol::{Action, Refusal, UserId, render};
 use crate::store::Write;
@@ -115,7 +116,7 @@ impl ChatServer {
             presence: Presence::default(),
             comparing: Comparing::default(),
             routes: Routes::new(parts.devices_max),
-            devices: HashMap::new(),
+            devices: HashMap::default(),
             metrics: parts.metrics,
             ids: IdAllocator::default(),
             waiting: VecDeque::new(),

@@ -4,8 +4,6 @@
 //! for them arrive; only then is the store asked where it starts. So nothing is committed elsewhere
 //! that neither the store's answer holds nor the bus brings.
 
-use std::collections::HashMap;
-
 use actix::{AsyncContext, Context, StreamHandler};
 
 use super::batching::Job;
@@ -14,6 +12,7 @@ use super::{ChatServer, Turn, lanes};
 use crate::actors::session::Kick;
 use crate::bus::Event;
 use crate::chat::ConnectionId;
+use crate::hash::HashMap;
 use crate::protocol::{CloseCode, UserId};
 use crate::store::Write;
 
@@ -140,7 +139,7 @@ impl ChatServer {
     }
 
     fn count_users(&self) {
-        let users = self.presence.users().count();
+        let users = self.presence.users.len();
         self.metrics
             .users
             .set(i64::try_from(users).unwrap_or(i64::MAX));

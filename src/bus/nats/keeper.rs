@@ -3,7 +3,6 @@
 //! It never waits for NATS: what is to be sent next is tried beside everything else, and only
 //! while there is a connection. [`Probes`] and [`Seats`] decide, this carries out.
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,6 +21,7 @@ use super::readers::{self, Witness};
 use super::seats::Seats;
 use super::subjects::Subjects;
 use crate::bus::events::{Feed, Inlet};
+use crate::hash::HashMap;
 use crate::protocol::UserId;
 
 /// How often the connection is looked at unasked, and deadlines are kept.
@@ -89,7 +89,7 @@ impl Keeper {
             witness,
             probes: Probes::new(now),
             seats: Seats::default(),
-            pumps: HashMap::new(),
+            pumps: HashMap::default(),
             answers: mpsc::channel(ANSWERS),
             connected: false,
             connects: 0,

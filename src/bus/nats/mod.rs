@@ -27,7 +27,6 @@ mod subjects;
 
 pub use options::{BusError, NatsOptions};
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +45,7 @@ use super::events::{Feed, Inlet, events};
 use super::note::{Letter, Note};
 use super::queue::{Entrance, queue};
 use super::{Bus, Events, Flushed};
+use crate::hash::HashMap;
 use crate::protocol::{Delivery, UserId};
 
 /// Letters to be published.

@@ -1,12 +1,13 @@
 //! Which users a node is subscribed for, how far each of them has come, and who is owed an
 //! [`Event::Subscribed`](crate::bus::Event::Subscribed): plain data.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::bus::events::Inlet;
+use crate::hash::{HashMap, HashSet};
 use crate::protocol::UserId;
 
 /// Who subscribes is told so after this time, even where nothing is proven.

@@ -7,14 +7,14 @@ pub mod optimistic;
 mod postgres;
 mod sqlite;
 mod statement;
-
-use std::collections::HashSet;
+mod storing;
 
 use diesel::result::QueryResult;
 
 use super::connection::Link;
 use super::messages::{Found, NewRow};
 use super::users::UserState;
+use crate::hash::HashSet;
 
 /// A connection that a batch is applied over, inside its transaction.
 pub trait Bulk {

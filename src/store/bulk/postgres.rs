@@ -10,8 +10,6 @@
 //! be merged with a whole index, a question for each row is a subquery that `OFFSET 0` keeps from becoming
 //! a join, and nothing is asked for in the order of an index.
 
-use std::collections::{HashMap, HashSet};
-
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
@@ -19,6 +17,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::statement::Statement;
 use super::{Backlog, Bulk, Claim, KeyRow, ReceiptRow};
+use crate::hash::{HashMap, HashSet};
 use crate::store::messages::{Found, NewRow, READ, UNREAD};
 use crate::store::receipts::TO_ALL;
 use crate::store::schema::{grants, messages, users};

@@ -1,15 +1,14 @@
 //! [`Bulk`] on SQLite: row after row. The transaction holds the one write lock from its beginning. What each
 //! message or receipt needs is written out ([`sql!`]); what is seldom is left to the query builder.
 
-use std::collections::HashSet;
-
 use diesel::dsl::{AsSelect, SqlTypeOf, exists};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use super::{Backlog, Bulk, Claim, KeyRow, ReceiptRow};
+use super::{Backlog, Bulk, Claim, KeyRow, ReceiptRow, storing};
+use crate::hash::HashSet;
 use crate::store::at_most::AtMost;
 use crate::store::fixed::sql;
 use crate::store::messages::{Found, NewRow, READ, UNREAD};
@@ -34,9 +33,10 @@ impl Bulk for SqliteConnection {
     }
 
     fn create_users(&mut self, logins: &[&str]) -> QueryResult<Vec<i64>> {
+        // RETURNING would take a table for what it returns, and copy the pages it changes.
         let create = |login: &&str| {
-            sql!("INSERT INTO users (login) VALUES (?) RETURNING id" => BigInt, [*login])
-                .get_result(self)
+            sql!("INSERT INTO users (login) VALUES (?)", [*login]).execute(self)?;
+            sql!("SELECT last_insert_rowid()" => BigInt, []).get_result(self)
         };
         logins.iter().map(create).collect()
     }
@@ -97,7 +97,7 @@ impl Bulk for SqliteConnection {
     }
 
     fn blocked(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
-        let mut found = HashSet::new();
+        let mut found = HashSet::default();
         for pair in pairs {
             if diesel::select(exists(blocks::table.find(*pair))).get_result(self)? {
                 found.insert(*pair);
@@ -172,37 +172,14 @@ impl Bulk for SqliteConnection {
     }
 
     fn insert_messages(&mut self, rows: &[NewRow<'_>]) -> QueryResult<()> {
-        for row in rows {
-            sql!(
-                "INSERT INTO messages (id, sender, recipient, sender_seq, recipient_seq, \
-                 lo, hi, lo_seq, kind, body, sent_at, status, origin, stored_at) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    row.id,
-                    row.sender,
-                    row.recipient,
-                    row.sender_seq,
-                    row.recipient_seq,
-                    row.lo,
-                    row.hi,
-                    row.lo_seq,
-                    row.kind,
-                    row.body,
-                    row.sent_at,
-                    row.status,
-                    row.origin,
-                    row.stored_at,
-                ]
-            )
-            .execute(self)?;
-        }
-        Ok(())
+        storing::messages(self, rows)
     }
 
     fn mark_read(&mut self, ids: &[i64]) -> QueryResult<()> {
         for (first, last) in runs(ids) {
             sql!(
-                "UPDATE messages SET status = ? WHERE id BETWEEN ? AND ?",
+                // Not ABORT, for whose sake the pages that change are copied: the transaction takes all back.
+                "UPDATE OR FAIL messages SET status = ? WHERE id BETWEEN ? AND ?",
                 [READ, first, last]
             )
             .execute(self)?;
@@ -211,14 +188,7 @@ impl Bulk for SqliteConnection {
     }
 
     fn insert_receipts(&mut self, rows: &[ReceiptRow]) -> QueryResult<()> {
-        for row in rows {
-            sql!(
-                "INSERT INTO receipts (user_id, seq, message_id, origin) VALUES (?, ?, ?, ?)",
-                [row.user, row.seq, row.message, row.origin]
-            )
-            .execute(self)?;
-        }
-        Ok(())
+        storing::receipts(self, rows)
     }
 
     fn remove_receipts(&mut self, before: &[(i64, i64)], many: i64) -> QueryResult<()> {
@@ -241,7 +211,7 @@ impl Bulk for SqliteConnection {
     }
 
     fn contacts(&mut self, pairs: &[(i64, i64)]) -> QueryResult<HashSet<(i64, i64)>> {
-        let mut found = HashSet::new();
+        let mut found = HashSet::default();
         for (owner, contact) in pairs {
             let exists = sql!(
                 "SELECT EXISTS (SELECT 1 FROM contacts WHERE owner = ? AND contact = ?)" => Bool,

@@ -12,9 +12,11 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::r2d2::{ConnectionManager, PooledConnection, R2D2Connection};
 use diesel::result::QueryResult;
+use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
-use diesel::{Connection, migration::MigrationVersion};
+use diesel::{Connection, RunQueryDsl, migration::MigrationVersion};
 
+use super::fixed::sql;
 use super::recall::Recall;
 use super::{DatabaseUrl, StoreError, StoreOptions, Write};
 
@@ -82,9 +84,9 @@ impl Link<'_> {
         write: impl FnOnce(&mut Link<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         match self {
-            Self::Sqlite(connection) => {
-                connection.immediate_transaction(|connection| write(&mut Link::Sqlite(connection)))
-            }
+            Self::Sqlite(connection) => immediate(connection, |connection| {
+                write(&mut Link::Sqlite(connection))
+            }),
             Self::Postgres(connection) => connection
                 .build_transaction()
                 .read_committed()
@@ -93,7 +95,35 @@ impl Link<'_> {
     }
 }
 
+/// A transaction on SQLite, as diesel's `immediate_transaction`, which prepares `BEGIN` and `COMMIT` anew each time.
+fn immediate<T, E: From<diesel::result::Error>>(
+    connection: &mut SqliteConnection,
+    write: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    sql!("BEGIN IMMEDIATE", []).execute(connection)?;
+    let written = write(connection).and_then(|written| {
+        sql!("COMMIT", []).execute(connection)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        // It fails only where SQLite has rolled back by itself.
+        let _ = connection.batch_execute("ROLLBACK");
+    }
+    written
+}
+
 impl Link<'_> {
+    /// A number that changes when another connection, of whatever process, has written to SQLite since this one
+    /// was asked last. `None` for PostgreSQL, where others always write.
+    pub fn written_elsewhere(&mut self) -> QueryResult<Option<i64>> {
+        match self {
+            Self::Sqlite(connection) => sql!("PRAGMA data_version" => BigInt, [])
+                .get_result(*connection)
+                .map(Some),
+            Self::Postgres(_) => Ok(None),
+        }
+    }
+
     /// The present transaction may take as long as it needs.
     pub fn take_time(&mut self) -> QueryResult<()> {
         match self {
@@ -234,4 +264,31 @@ fn unknown_migration(version: &MigrationVersion<'_>) -> StoreError {
 
 fn migration_failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     StoreError::Migration(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_fails_leaves_nothing_and_the_connection_goes_on() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        let create = |connection: &mut SqliteConnection| {
+            connection.batch_execute("CREATE TABLE once (number BIGINT)")
+        };
+        for by_itself in [false, true] {
+            let failed: Result<(), Error> = immediate(&mut connection, |connection| {
+                create(connection)?;
+                if by_itself {
+                    connection.batch_execute("ROLLBACK")?;
+                }
+                Err(Error::RollbackTransaction)
+            });
+            assert_eq!(failed, Err(Error::RollbackTransaction));
+        }
+        immediate(&mut connection, create).unwrap();
+        assert!(immediate(&mut connection, create).is_err(), "it is there");
+    }
 }

@@ -1,7 +1,8 @@
 //! What the rules have to know of a batch before they decide it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
+use crate::hash::{HashMap, HashSet};
 use crate::protocol::UserId;
 use crate::store::batch::Write;
 use crate::store::bulk::Backlog;

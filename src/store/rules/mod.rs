@@ -7,8 +7,6 @@
 mod effects;
 mod facts;
 
-use std::collections::{HashMap, HashSet};
-
 use super::batch::{Connected, NewMessage, Outcome, Refused, Write};
 use super::bulk::{Backlog, KeyRow, ReceiptRow};
 use super::ids;
@@ -16,6 +14,7 @@ use super::messages::{Found, NewRow, READ, UNREAD};
 use super::recall::Recall;
 use super::receipts::TO_ALL;
 use super::users::{UserState, Working};
+use crate::hash::{HashMap, HashSet};
 use crate::protocol::{MessageId, UserId};
 
 pub use effects::Effects;
@@ -56,8 +55,8 @@ pub fn decide<'a>(
     let mut deciding = Deciding {
         facts,
         effects: Effects::default(),
-        stored: HashMap::new(),
-        acquainted: HashSet::new(),
+        stored: HashMap::default(),
+        acquainted: HashSet::default(),
         recall,
         policy,
         now,

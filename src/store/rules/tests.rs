@@ -32,7 +32,7 @@ fn facts() -> Facts {
     };
     Facts {
         working: Working::new([(user("A"), a)]),
-        grants: [(0, (1, 1))].into(),
+        grants: [(0, (1, 1))].into_iter().collect(),
         ..Facts::default()
     }
 }
