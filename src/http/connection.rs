@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
+use super::turnstile::{Turn, UPGRADE, takes_turns};
 use crate::actors::link::Link;
 
 /// What is read of a client after its session is over, in bytes. Its answer to the close frame is behind
@@ -37,6 +38,8 @@ pub struct Connection {
     /// Since all of it was read.
     lingers: Option<Pin<Box<Sleep>>>,
     head: Head,
+    /// Its turn, which it waits for from its first bytes on.
+    turn: Option<Turn>,
 }
 
 /// What may be read before the first request is there.
@@ -56,16 +59,19 @@ enum Stream {
 }
 
 impl Connection {
-    pub fn plain(stream: TcpStream, link: Option<Arc<Link>>) -> Self {
+    /// A plain connection that reads nothing before its turn.
+    pub fn plain(stream: TcpStream, link: Option<Arc<Link>>, turn: Turn) -> Self {
         Self {
             stream: Stream::Plain(stream),
             link,
             parting: PARTING,
             lingers: None,
             head: Head::Left(HEAD_MAX),
+            turn: Some(turn),
         }
     }
 
+    /// A connection whose handshake is over.
     pub fn encrypted(stream: TlsStream<TcpStream>, link: Option<Arc<Link>>) -> Self {
         Self {
             stream: Stream::Encrypted(Encrypted::new(stream, link.clone())),
@@ -73,6 +79,7 @@ impl Connection {
             parting: PARTING,
             lingers: None,
             head: Head::Left(HEAD_MAX),
+            turn: None,
         }
     }
 
@@ -101,6 +108,21 @@ impl Connection {
             Head::Left(left) => Poll::Ready(Ok(Some(left))),
             Head::Looking => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
         }
+    }
+
+    /// Ready when it may read: once there is something to read, and it is its turn, or it takes none.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (Some(turn), Stream::Plain(stream)) = (&mut self.turn, &self.stream) else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut begins = [0; UPGRADE.len()];
+        let mut begins = ReadBuf::new(&mut begins);
+        ready!(stream.poll_peek(cx, &mut begins))?;
+        if takes_turns(begins.filled()) {
+            ready!(turn.as_mut().poll(cx));
+        }
+        self.turn = None;
+        Poll::Ready(Ok(()))
     }
 
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -207,6 +229,7 @@ impl AsyncRead for Connection {
                 buffer.filled().len() - before
             }
             Some(left) => {
+                ready!(this.poll_turn(cx))?;
                 let mut room = [const { MaybeUninit::uninit() }; HEAD_PIECE];
                 let length = left.min(HEAD_PIECE).min(buffer.remaining());
                 let mut piece = ReadBuf::uninit(&mut room[..length]);
