@@ -11,7 +11,7 @@
 //! | chat_server → session | `Push` of answers | what the session asked and is owed: 256 | the session is gone: dropped with it, a resend settles it |
 //! | chat_server → session | `Push` of deliveries | [`flow::Flow`]: 64 KiB untaken by one device, 64 MiB by all | the device goes to its cursor and catches up from the store |
 //! | chat_server → session | `ConnectAnswer`, `Kick` | one each | as above |
-//! | chat_server → [`db_executor`], writing lanes | `WriteBatch` | one in flight in each, 2,000 writes or 4 MiB | the transaction failed: every write of it is `storage_unavailable`, `/health` turns red, a probe a second until one is written. Red after 3 s without return, too; after twice the store's timeout whoever waits in that lane is told `storage_unavailable`, until it returns |
+//! | chat_server → [`db_executor`], writing lanes | `WriteBatch` | one in flight in each, 2,000 writes or 4 MiB, and 32 connects | the transaction failed: every write of it is `storage_unavailable`, `/health` turns red, a probe a second until one is written. Red after 3 s without return, too; after twice the store's timeout whoever waits in that lane is told `storage_unavailable`, until it returns |
 //! | chat_server → db_executor, reading lanes | `FetchPart` | one for each device, 16 in all; the rest wait in line | the read failed: asked again a second later |
 //! | chat_server → db_executor, reading lanes | `FetchHeads` | one in flight, 5,000 users | asked again a second later |
 //! | session → db_executor, reading lanes | `ReadPage` | one for each session, a shared number of KiB for all (a semaphore, waited for 5 s) | `busy`, or `storage_unavailable` (also after 10 s without an answer) |

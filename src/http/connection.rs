@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
+use super::turnstile::{Turn, UPGRADE, takes_turns};
 use crate::actors::link::Link;
 
 /// What is read of a client after its session is over, in bytes. Its answer to the close frame is behind
@@ -41,6 +42,8 @@ pub struct Connection {
     /// Since all of it was read.
     lingers: Option<Pin<Box<Sleep>>>,
     head: Head,
+    /// Its turn, which it waits for from its first bytes on.
+    turn: Option<Turn>,
 }
 
 /// What may be read before the first request is there.
@@ -60,21 +63,24 @@ enum Stream {
 }
 
 impl Connection {
-    pub fn plain(stream: TcpStream, link: Arc<Link>) -> Self {
-        Self::new(Stream::Plain(stream), link)
+    /// A plain connection that reads nothing before its turn.
+    pub fn plain(stream: TcpStream, link: Arc<Link>, turn: Turn) -> Self {
+        Self::new(Stream::Plain(stream), link, Some(turn))
     }
 
+    /// A connection whose handshake is over.
     pub fn encrypted(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Self {
-        Self::new(Stream::Encrypted(Encrypted::new(stream)), link)
+        Self::new(Stream::Encrypted(Encrypted::new(stream)), link, None)
     }
 
-    fn new(stream: Stream, link: Arc<Link>) -> Self {
+    fn new(stream: Stream, link: Arc<Link>, turn: Option<Turn>) -> Self {
         Self {
             stream,
             link,
             parting: PARTING,
             lingers: None,
             head: Head::Left(HEAD_MAX),
+            turn,
         }
     }
 
@@ -129,6 +135,21 @@ impl Connection {
             Head::Left(left) => Poll::Ready(Ok(Some(left))),
             Head::Looking => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
         }
+    }
+
+    /// Ready when it may read: once there is something to read, and it is its turn, or it takes none.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (Some(turn), Stream::Plain(stream)) = (&mut self.turn, &self.stream) else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut begins = [0; UPGRADE.len()];
+        let mut begins = ReadBuf::new(&mut begins);
+        ready!(stream.poll_peek(cx, &mut begins))?;
+        if takes_turns(begins.filled()) {
+            ready!(turn.as_mut().poll(cx));
+        }
+        self.turn = None;
+        Poll::Ready(Ok(()))
     }
 
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -221,6 +242,8 @@ impl AsyncRead for Connection {
                 buffer.filled().len() - before
             }
             Some(left) => {
+                let turn = this.poll_turn(cx);
+                ready!(this.unless_cut(cx, turn))?;
                 let mut room = [const { MaybeUninit::uninit() }; HEAD_PIECE];
                 let length = left.min(HEAD_PIECE).min(buffer.remaining());
                 let mut piece = ReadBuf::uninit(&mut room[..length]);

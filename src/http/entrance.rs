@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::address::is_trusted;
 use super::connection::Connection;
+use super::turnstile::Turnstile;
 use crate::actors::link::Links;
 use crate::chat::Limits;
 
@@ -50,6 +52,7 @@ impl Entrance {
     pub async fn enter(
         self: Arc<Self>,
         stream: TcpStream,
+        turnstile: Rc<Turnstile>,
     ) -> io::Result<(Connection, Option<SocketAddr>)> {
         let address = stream.peer_addr().ok();
         if address.is_some_and(|address| !self.is_welcome(address.ip())) {
@@ -57,9 +60,11 @@ impl Entrance {
         }
         stream.set_nodelay(true)?;
         let Some(acceptor) = &self.tls else {
-            return Ok((Connection::plain(stream, self.links.register()), address));
+            let turn = Box::pin(turnstile.turn());
+            let connection = Connection::plain(stream, self.links.register(), turn);
+            return Ok((connection, address));
         };
-        let handshake = timeout(self.patience, handshake(acceptor, stream));
+        let handshake = timeout(self.patience, handshake(acceptor, stream, turnstile));
         let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
         Ok((
             Connection::encrypted(stream, self.links.register()),
@@ -81,12 +86,14 @@ impl Entrance {
 async fn handshake(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
+    turnstile: Rc<Turnstile>,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first[0] != HANDSHAKE && first[0].is_ascii_uppercase() {
         return Err(refuse_plain(stream).await);
     }
+    turnstile.turn().await;
     let handshake = acceptor.accept(stream).await;
     handshake.inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))
 }

@@ -9,6 +9,7 @@ mod handover;
 mod health;
 mod metrics;
 mod service;
+mod turnstile;
 mod upgrade;
 
 use actix_web::web::{ServiceConfig, get};

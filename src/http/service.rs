@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use actix_web::{App, Error};
 
 use super::connection::Connection;
 use super::entrance::Entrance;
+use super::turnstile::Turnstile;
 use super::{Api, Counters, Door, Health, api, handover, routes};
 use crate::actors::link::Link;
 
@@ -63,9 +65,10 @@ impl Service {
         let stopping = server.graceful_shutdown_signal();
         server.listen("yanshu", listener, move || {
             let entrance = Arc::new(self.entrance.clone());
+            let turnstile = Rc::<Turnstile>::default();
             let enter = fn_service(move |stream| {
-                let entrance = Arc::clone(&entrance);
-                async move { entrance.enter(stream).await.map_err(DispatchError::Io) }
+                let entered = Arc::clone(&entrance).enter(stream, Rc::clone(&turnstile));
+                async move { entered.await.map_err(DispatchError::Io) }
             });
             enter.and_then(self.http(stopping.clone()))
         })

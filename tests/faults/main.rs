@@ -16,6 +16,7 @@
 mod support;
 
 mod bystanders;
+mod comebacks;
 mod crash;
 mod crash_load;
 mod crash_pair;

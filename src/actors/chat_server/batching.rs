@@ -12,7 +12,7 @@ use bytestring::ByteString;
 use super::delivery::{refusal_of, unavailable};
 use super::device::Device;
 use super::keyed::KeyedJob;
-use super::lanes::{Batch, Flight};
+use super::lanes::{Batch, Flight, Lane};
 use super::{ChatServer, Turn};
 use crate::actors::db_executor::WriteBatch;
 use crate::chat::{ConnectionId, Permit, Start};
@@ -69,7 +69,7 @@ impl ChatServer {
         ctx: &mut Context<Self>,
     ) {
         let lane = &mut self.lanes[lane];
-        lane.next.push_back((job, write));
+        lane.push(job, write);
         self.metrics.waiting.inc();
         // While a batch is in flight, its return is as good as a notice.
         if lane.in_flight.is_none() && !std::mem::replace(&mut self.noticed, true) {
@@ -183,7 +183,7 @@ impl ChatServer {
                 self.fail(job, ctx);
             }
         }
-        let waiting: usize = self.lanes.iter().map(|lane| lane.next.len()).sum();
+        let waiting: usize = self.lanes.iter().map(Lane::waiting).sum();
         let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
         self.metrics.waiting.set(waiting);
         self.flush(ctx);

@@ -21,15 +21,24 @@ use crate::store::Write;
 const BATCH_WRITES: usize = 2_000;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// So many connects at most are part of a batch: when everybody comes at once, who is there already does not
+/// wait for more of them than these.
+const BATCH_CONNECTS: usize = 32;
+
 /// Another lane is put to use for each so many writes that wait or are in flight.
 const WRITES_FOR_A_LANE: usize = 512;
 /// A batch that takes so long is held up by something: requests take another lane, if there is one.
 const HELD_UP: Duration = Duration::from_millis(100);
 
+/// What to do once something is written, and what that is; a refusal writes nothing.
+type Waiting = (Job, Option<Write>);
+
 /// A writing lane: one batch in flight, and the next one that is being put together.
 pub struct Lane {
     pub writer: Recipient<WriteBatch>,
-    pub next: VecDeque<(Job, Option<Write>)>,
+    next: VecDeque<Waiting>,
+    /// Who connects, and waits to be part of a batch.
+    connects: VecDeque<Waiting>,
     pub in_flight: Option<Flight>,
 }
 
@@ -48,15 +57,33 @@ impl Lane {
         Self {
             writer,
             next: VecDeque::new(),
+            connects: VecDeque::new(),
             in_flight: None,
         }
     }
 
     pub fn is_idle(&self) -> bool {
-        self.next.is_empty() && self.in_flight.is_none()
+        self.waiting() == 0 && self.in_flight.is_none()
     }
 
-    /// How much waits in it, or is in flight.
+    /// Puts something to the end of what waits. Connects need no order with what else there is: the device
+    /// asks nothing before it is connected, and its start is a place in its user's timeline, whenever the
+    /// store is asked for it.
+    pub fn push(&mut self, job: Job, write: Option<Write>) {
+        let connects = matches!(write, Some(Write::Connect(_) | Write::Name(..)));
+        let waiting = match connects {
+            true => &mut self.connects,
+            false => &mut self.next,
+        };
+        waiting.push_back((job, write));
+    }
+
+    /// How much waits in it.
+    pub fn waiting(&self) -> usize {
+        self.next.len() + self.connects.len()
+    }
+
+    /// How much waits in it, or is in flight. Connects that wait do not count: they are to take their time.
     fn writes(&self) -> usize {
         let in_flight = self.in_flight.as_ref();
         self.next.len() + in_flight.map_or(0, |flight| flight.jobs.len())
@@ -79,7 +106,7 @@ impl Lane {
 
     /// The next batch, unless one is in flight or there is nothing to do.
     pub fn take(&mut self) -> Option<Batch> {
-        if self.in_flight.is_some() || self.next.is_empty() {
+        if self.in_flight.is_some() || self.waiting() == 0 {
             return None;
         }
         let mut bytes = 0;
@@ -95,8 +122,11 @@ impl Lane {
                 fits
             });
         let end = end.count();
-        let (mut jobs, mut writes) = (Vec::with_capacity(end), Vec::with_capacity(end));
-        for (job, write) in self.next.drain(..end) {
+        let connects = self.connects.len().min(BATCH_CONNECTS);
+        let count = end + connects;
+        let (mut jobs, mut writes) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let connects = self.connects.drain(..connects);
+        for (job, write) in self.next.drain(..end).chain(connects) {
             jobs.push((job, write.is_some()));
             writes.extend(write);
         }
@@ -114,7 +144,8 @@ impl Lane {
         }
         flight.given_up = true;
         let jobs = std::mem::take(&mut flight.jobs).into_iter();
-        let waiting = self.next.drain(..).map(|(job, _)| job);
+        let waiting = self.next.drain(..).chain(self.connects.drain(..));
+        let waiting = waiting.map(|(job, _)| job);
         jobs.map(|(job, _)| job).chain(waiting).collect()
     }
 }
@@ -149,5 +180,79 @@ pub fn choose(lanes: &[Lane], a: &UserId, b: &UserId) -> usize {
         0 => place(lanes.len()),
         1 => free[0],
         several => free[place(several)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler};
+
+    use super::*;
+    use crate::store::{Outcome, StoreError};
+
+    /// A store that is not asked.
+    struct Nothing;
+
+    impl Actor for Nothing {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<WriteBatch> for Nothing {
+        type Result = Result<Vec<Outcome>, StoreError>;
+
+        fn handle(&mut self, _: WriteBatch, _: &mut Self::Context) -> Self::Result {
+            Err(StoreError::Gone)
+        }
+    }
+
+    const CROWD: usize = 10 * BATCH_CONNECTS;
+
+    /// A lane in which a crowd connects, and one thing more is to be written after that.
+    fn crowded() -> Lane {
+        let mut lane = Lane::new(Nothing.start().recipient());
+        for number in 0..CROWD {
+            let connection = ConnectionId::try_from(number).unwrap();
+            let user = UserId::parse(&format!("user{number}")).unwrap();
+            lane.push(Job::Connect { connection }, Some(Write::Connect(user)));
+        }
+        lane.push(Job::Unasked, Some(Write::Probe));
+        lane
+    }
+
+    fn connects(jobs: &[(Job, bool)]) -> Vec<ConnectionId> {
+        let connections = jobs.iter().filter_map(|(job, _)| match job {
+            Job::Connect { connection } => Some(*connection),
+            _ => None,
+        });
+        connections.collect()
+    }
+
+    #[actix_web::test]
+    async fn what_comes_after_a_crowd_waits_for_a_few_of_it_and_the_crowd_keeps_its_order() {
+        let mut lane = crowded();
+        let first = lane.take().unwrap();
+        assert!(matches!(first.writes.first(), Some(Write::Probe)));
+        assert_eq!(first.writes.len(), 1 + BATCH_CONNECTS);
+        let mut came = connects(&first.jobs);
+        while let Some(batch) = lane.take() {
+            assert!(batch.writes.len() <= BATCH_CONNECTS);
+            came.extend(connects(&batch.jobs));
+        }
+        let all = 0..ConnectionId::try_from(CROWD).unwrap();
+        assert_eq!(came, all.collect::<Vec<_>>());
+        assert!(lane.is_idle());
+    }
+
+    #[actix_web::test]
+    async fn who_waits_to_connect_is_told_too_when_the_store_is_given_up_on() {
+        let mut lane = crowded();
+        let Batch { jobs, .. } = lane.take().unwrap();
+        lane.in_flight = Some(Flight {
+            jobs,
+            since: Instant::now(),
+            given_up: false,
+        });
+        assert_eq!(lane.give_up(Duration::ZERO).len(), CROWD + 1);
+        assert_eq!(lane.waiting(), 0);
     }
 }
