@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-use super::turnstile::{Turn, UPGRADE, takes_turns};
+use super::turnstile::{Turn, Turnstile, UPGRADE, takes_turns};
 use crate::actors::link::Link;
 
 /// What is read of a client after its session is over, in bytes. Its answer to the close frame is behind
@@ -42,8 +43,7 @@ pub struct Connection {
     /// Since all of it was read.
     lingers: Option<Pin<Box<Sleep>>>,
     head: Head,
-    /// Its turn, which it waits for from its first bytes on.
-    turn: Option<Turn>,
+    way: Way,
 }
 
 /// What may be read before the first request is there.
@@ -57,6 +57,13 @@ enum Head {
     Whole,
 }
 
+/// The way in, which a plain connection takes with its first bytes.
+enum Way {
+    To(Rc<Turnstile>),
+    Waiting(Turn),
+    In,
+}
+
 enum Stream {
     Plain(TcpStream),
     Encrypted(Encrypted),
@@ -64,23 +71,23 @@ enum Stream {
 
 impl Connection {
     /// A plain connection that reads nothing before its turn.
-    pub fn plain(stream: TcpStream, link: Arc<Link>, turn: Turn) -> Self {
-        Self::new(Stream::Plain(stream), link, Some(turn))
+    pub fn plain(stream: TcpStream, link: Arc<Link>, turnstile: Rc<Turnstile>) -> Self {
+        Self::new(Stream::Plain(stream), link, Way::To(turnstile))
     }
 
     /// A connection whose handshake is over.
     pub fn encrypted(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Self {
-        Self::new(Stream::Encrypted(Encrypted::new(stream)), link, None)
+        Self::new(Stream::Encrypted(Encrypted::new(stream)), link, Way::In)
     }
 
-    fn new(stream: Stream, link: Arc<Link>, turn: Option<Turn>) -> Self {
+    fn new(stream: Stream, link: Arc<Link>, way: Way) -> Self {
         Self {
             stream,
             link,
             parting: PARTING,
             lingers: None,
             head: Head::Left(HEAD_MAX),
-            turn,
+            way,
         }
     }
 
@@ -139,17 +146,22 @@ impl Connection {
 
     /// Ready when it may read: once there is something to read, and it is its turn, or it takes none.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (Some(turn), Stream::Plain(stream)) = (&mut self.turn, &self.stream) else {
-            return Poll::Ready(Ok(()));
-        };
-        let mut begins = [0; UPGRADE.len()];
-        let mut begins = ReadBuf::new(&mut begins);
-        ready!(stream.poll_peek(cx, &mut begins))?;
-        if takes_turns(begins.filled()) {
-            ready!(turn.as_mut().poll(cx));
+        loop {
+            match (&mut self.way, &self.stream) {
+                (Way::To(turnstile), Stream::Plain(stream)) => {
+                    let mut begins = [0; UPGRADE.len()];
+                    let mut begins = ReadBuf::new(&mut begins);
+                    ready!(stream.poll_peek(cx, &mut begins))?;
+                    let waits = takes_turns(begins.filled()).then(|| turnstile.come_in());
+                    self.way = waits.flatten().map_or(Way::In, Way::Waiting);
+                }
+                (Way::Waiting(turn), _) => {
+                    ready!(turn.as_mut().poll(cx));
+                    self.way = Way::In;
+                }
+                _ => return Poll::Ready(Ok(())),
+            }
         }
-        self.turn = None;
-        Poll::Ready(Ok(()))
     }
 
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

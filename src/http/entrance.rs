@@ -60,8 +60,7 @@ impl Entrance {
         }
         stream.set_nodelay(true)?;
         let Some(acceptor) = &self.tls else {
-            let turn = Box::pin(turnstile.turn());
-            let connection = Connection::plain(stream, self.links.register(), turn);
+            let connection = Connection::plain(stream, self.links.register(), turnstile);
             return Ok((connection, address));
         };
         let handshake = timeout(self.patience, handshake(acceptor, stream, turnstile));

@@ -42,12 +42,28 @@ impl Turnstile {
     /// Ready when it is the turn of who waits for this. It is to be waited for when there is something to do:
     /// from a client's first bytes on.
     pub async fn turn(self: Rc<Self>) {
-        if !self.turning.replace(true) {
-            rt::spawn(Rc::clone(&self).turns());
-        }
+        self.begin();
         // It is never closed. Who goes away while waiting leaves its place to the next.
         if let Ok(place) = self.room.acquire().await {
             place.forget();
+        }
+    }
+
+    /// The same, where nobody waits; else its turn is returned.
+    pub fn come_in(self: &Rc<Self>) -> Option<Turn> {
+        match self.room.try_acquire() {
+            Ok(place) => {
+                self.begin();
+                place.forget();
+                None
+            }
+            Err(_) => Some(Box::pin(Rc::clone(self).turn())),
+        }
+    }
+
+    fn begin(self: &Rc<Self>) {
+        if !self.turning.replace(true) {
+            rt::spawn(Rc::clone(self).turns());
         }
     }
 
