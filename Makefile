@@ -5,7 +5,7 @@ FUZZ_SECONDS ?= 600
 YANSHU_SOAK_MINUTES ?= 60
 # What is run on PostgreSQL and on two nodes, too: all but what is about sockets, whatever the store.
 ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
-	--skip tls --skip floods:: --skip hostile_requests::
+	--skip tls --skip floods:: --skip hostile_requests:: --skip memory_backlog:: --skip memory::unfinished
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint fuzz bench bench-compare bench-flood bench-instructions bench-schema proof soak check-deploy check-api

@@ -22,6 +22,8 @@ struct Step {
     on: On,
     rate: Rate,
     samples: Vec<Sample>,
+    /// The same sockets with no store, in turn with those: what the machine leaves of a latency.
+    bare: Vec<Sample>,
 }
 
 /// A table, and a picture. Of the rates of the closed loop on each ground the first is the maximum.
@@ -36,9 +38,19 @@ pub fn climb(bench: &Bench<'_>, closed: &[(On, f64)]) -> Outcome<Value> {
             let Some(number) = in_numbers(rate, max.map(|(_, max)| *max)) else {
                 continue;
             };
-            let measure = |_| measure(bench.setup(Kind::Yanshu, on), number, plan);
-            let samples = (0..plan.repeat).map(measure).collect::<Outcome<_>>()?;
-            let step = Step { on, rate, samples };
+            let mut step = Step {
+                on,
+                rate,
+                samples: Vec::new(),
+                bare: Vec::new(),
+            };
+            for _ in 0..plan.repeat {
+                let measure = |kind| measure(bench.setup(kind, on), number, plan);
+                step.samples.push(measure(Kind::Yanshu)?);
+                if plan.limits && on != On::Outside {
+                    step.bare.push(measure(Kind::NoStore)?);
+                }
+            }
             step.print();
             steps.push(step);
         }
@@ -105,6 +117,10 @@ impl Step {
             target.unwrap_or_default(),
         ];
         table::print(&own, &self.samples);
+        if !self.bare.is_empty() {
+            let on = format!("{}, no store", self.on.name());
+            table::print(&[on, self.name(), String::new()], &self.bare);
+        }
     }
 
     fn json(&self) -> Value {
@@ -114,6 +130,7 @@ impl Step {
             "target_ms": self.target().map(|([p99, p999], _)| json!({"p99": p99, "p99.9": p999})),
             "target_kept": self.target().map(|(_, kept)| kept),
             "samples": table::json(&self.samples),
+            "samples_no_store": table::json(&self.bare),
         })
     }
 }

@@ -16,7 +16,8 @@
 //! The limits beside the closed loop are the same sockets with no store at all ([`null`]), for two nodes with
 //! NATS between them; and the store with no sockets, in batches of all that is in flight at that point: on
 //! SQLite [`yanshu::store::Store::write`] in a loop ([`inserts`]), on PostgreSQL the bare rows over the best
-//! number of connections ([`rows`]).
+//! number of connections ([`rows`]). Beside each rate of the open loop, the same rate with no store: what the
+//! machine leaves of a latency.
 //!
 //! Servers run on SQLite, on PostgreSQL, and as two nodes on PostgreSQL and NATS with each pair's users on
 //! different nodes; on fresh databases in the target directory, unless much is to be stored. PostgreSQL and
@@ -38,7 +39,7 @@
 //! YANSHU_BENCH_WARM_UP=1                    seconds before each (1)
 //! YANSHU_BENCH_PAIRS=100                    pairs; a list (1,10,100). The open loop takes the most
 //! YANSHU_BENCH_IN_FLIGHT=10                 messages in flight for each pair; a list (1,10)
-//! YANSHU_BENCH_LIMITS=off                   leaves out the limits beside the closed loop (on)
+//! YANSHU_BENCH_LIMITS=off                   leaves out the limits (on)
 //! YANSHU_BENCH_RATES=1000,50%               open loop: messages a second, or a share of the maximum just
 //!                                           measured; a list (1000,25%,50%,75%,90%)
 //! YANSHU_BENCH_ARRIVALS=constant            at equal distances, or poisson (poisson)
