@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::{Ask, Due, Model, Number, Page, PageAsked, Time};
+use super::model::{Ask, Due, Message, Model, Number, Page, PageAsked, Time};
 use super::support::frames::{TIME, text};
 
 /// What is wrong, as a sentence.
@@ -204,21 +204,29 @@ impl Model {
         let connection = &self.connections[on];
         let came = connection.messages.iter().any(|came| came == id);
         let sole = message.origins().into_iter().eq([on]);
-        if sole && message.is_to_oneself() && !came && !self.may_be_behind(&connection.user) {
+        if sole && message.is_to_oneself() && !came && !self.may_be_behind(on, id) {
             return Err("the message itself should come first".into());
         }
         Ok(())
     }
 
-    /// Whether a message of this user's own may have to wait for others that are before it: for those that the
-    /// other node has stored, or behind more than the server has in hand for one device. The device that sent it
-    /// hears at once that it is stored, but if it is to themselves, it comes when it is its turn.
-    fn may_be_behind(&self, user: &str) -> bool {
-        let mut theirs = self
+    /// Whether a message of this user's own may have to wait for what is before it: for what the other node has
+    /// stored, for more than the server has in hand for one device, or for what the device is owed since it
+    /// connected. The device that sent it hears at once that it is stored, but if it is to themselves, it
+    /// comes when it is its turn.
+    fn may_be_behind(&self, on: Number, id: &str) -> bool {
+        let connection = &self.connections[on];
+        let mut others = self
             .messages
             .values()
-            .filter(|message| message.concerns(user));
-        self.nodes > 1 || theirs.any(|message| message.text.len() > 1_000)
+            .filter(|message| message.id != id && message.concerns(&connection.user));
+        let is_owed = |message: &Message| {
+            let came = connection.messages.contains(&message.id);
+            let told = connection.told.contains(&message.id);
+            (!came && self.message_due(on, message) != Due::Never)
+                || (!told && self.receipt_due(on, message) != Due::Never)
+        };
+        self.nodes > 1 || others.any(|message| message.text.len() > 1_000 || is_owed(message))
     }
 
     fn take_stored(&mut self, on: Number, id: &str) -> Result<(), Fault> {
