@@ -63,7 +63,9 @@ impl Entrance {
             let connection = Connection::plain(stream, self.links.register(), turnstile);
             return Ok((connection, address));
         };
-        let handshake = timeout(self.patience, handshake(acceptor, stream, turnstile));
+        // Apart: the task of every connection, encrypted or not, would have room for it.
+        let handshake = Box::pin(handshake(acceptor, stream, turnstile));
+        let handshake = timeout(self.patience, handshake);
         let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
         Ok((
             Connection::encrypted(stream, self.links.register()),
