@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::{Ask, Due, Model, Number, Page, PageAsked, Time};
+use super::model::{Ask, Due, Message, Model, Number, Page, PageAsked, Time};
 use super::support::frames::{TIME, text};
 
 /// What is wrong, as a sentence.
@@ -204,21 +204,30 @@ impl Model {
         let connection = &self.connections[on];
         let came = connection.messages.iter().any(|came| came == id);
         let sole = message.origins().into_iter().eq([on]);
-        if sole && message.is_to_oneself() && !came && !self.may_be_behind(&connection.user) {
+        if sole && message.is_to_oneself() && !came && !self.may_be_behind(on, message) {
             return Err("the message itself should come first".into());
         }
         Ok(())
     }
 
-    /// Whether a message of this user's own may have to wait for others that are before it: for those that the
-    /// other node has stored, or behind more than the server has in hand for one device. The device that sent it
-    /// hears at once that it is stored, but if it is to themselves, it comes when it is its turn.
-    fn may_be_behind(&self, user: &str) -> bool {
-        let mut theirs = self
-            .messages
-            .values()
-            .filter(|message| message.concerns(user));
-        self.nodes > 1 || theirs.any(|message| message.text.len() > 1_000)
+    /// Whether a message to oneself may have to wait for what this connection is to receive first: for what has
+    /// not come, or behind more than the server has in hand for one device. The device that sent it hears at once
+    /// that it is stored, but it comes when it is its turn.
+    fn may_be_behind(&self, on: Number, sent: &Message) -> bool {
+        let connection = &self.connections[on];
+        let others = self.messages.values().filter(|other| other.id != sent.id);
+        let mut theirs = others.filter(|other| other.concerns(&connection.user));
+        theirs.any(|other| other.text.len() > 1_000 || self.is_owed(on, other))
+    }
+
+    /// Whether this message, or that it was read, may have yet to come. What the connection sent itself takes the
+    /// same way as whatever else it sends.
+    fn is_owed(&self, on: Number, message: &Message) -> bool {
+        let connection = &self.connections[on];
+        let own = message.origins().into_iter().eq([on]);
+        let owes = |due, came: &[String]| due != Due::Never && !came.contains(&message.id);
+        !own && owes(self.message_due(on, message), &connection.messages)
+            || owes(self.receipt_due(on, message), &connection.told)
     }
 
     fn take_stored(&mut self, on: Number, id: &str) -> Result<(), Fault> {
