@@ -71,8 +71,8 @@ pub struct Cursor {
     position: i64,
     /// The largest number known to be committed.
     newest: i64,
-    /// Whether a read for this device is under way.
-    reading: bool,
+    /// While a read for this device is under way, where it was when that was asked for.
+    reading: Option<i64>,
 }
 
 impl Cursor {
@@ -83,7 +83,7 @@ impl Cursor {
             start,
             position: start.head,
             newest: start.head,
-            reading: false,
+            reading: None,
         };
         if !start.unread {
             cursor.after_unread();
@@ -96,7 +96,7 @@ impl Cursor {
     pub fn next_read(&mut self) -> Option<Want> {
         let upto = self.start.head;
         let want = match self.phase {
-            _ if self.reading => return None,
+            _ if self.reading.is_some() => return None,
             Phase::Live => return None,
             Phase::Unread { after } => Want::Unread { after, upto },
             Phase::Receipts { after } => Want::Receipts { after, upto },
@@ -104,7 +104,7 @@ impl Cursor {
                 after: self.position,
             },
         };
-        self.reading = true;
+        self.reading = Some(self.position);
         Some(want)
     }
 
@@ -112,8 +112,7 @@ impl Cursor {
     /// more was there. Returns false where what is known to be committed was not there: the store
     /// went back, and to ask again at once would be in vain.
     pub fn fetched(&mut self, upto: i64, complete: bool) -> bool {
-        self.reading = false;
-        let before = self.position;
+        let before = self.reading.take().unwrap_or(self.position);
         match self.phase {
             Phase::Unread { .. } if complete => self.after_unread(),
             Phase::Unread { .. } => self.phase = Phase::Unread { after: upto },
@@ -130,7 +129,15 @@ impl Cursor {
 
     /// The read that was asked for failed; it can be asked for again.
     pub fn failed(&mut self) {
-        self.reading = false;
+        self.reading = None;
+    }
+
+    /// Of what a read has found, the device was sent everything up to this number while it was under way.
+    pub fn had_meanwhile(&self) -> i64 {
+        match self.phase {
+            Phase::Unread { .. } | Phase::Receipts { .. } => 0,
+            Phase::Following | Phase::Live => self.position,
+        }
     }
 
     /// A number was committed. `room` says whether the device can take it now.
@@ -139,11 +146,13 @@ impl Cursor {
         if seq <= self.position {
             return Verdict::Skip;
         }
-        if self.phase != Phase::Live {
+        if let Phase::Unread { .. } | Phase::Receipts { .. } = self.phase {
             return Verdict::Later;
         }
+        // Also where it is behind, and something larger came first.
         if room && seq == self.position + 1 {
             self.position = seq;
+            self.follow();
             return Verdict::Deliver;
         }
         self.phase = Phase::Following;
@@ -157,7 +166,7 @@ impl Cursor {
 
     /// Whether [`Self::next_read`] has something to ask for.
     pub fn needs_read(&self) -> bool {
-        !self.is_live() && !self.reading
+        !self.is_live() && self.reading.is_none()
     }
 
     fn after_unread(&mut self) {
@@ -234,6 +243,32 @@ mod tests {
             assert!(cursor.is_live());
             assert_eq!(cursor.offer(seq + 2, true), Verdict::Deliver);
         }
+    }
+
+    #[test]
+    fn the_next_number_is_sent_though_a_larger_one_came_first_and_a_read_is_under_way() {
+        let mut cursor = Cursor::new(start(7, false, false));
+        assert_eq!(cursor.offer(9, true), Verdict::Later);
+        assert_eq!(cursor.next_read(), Some(Want::Timeline { after: 7 }));
+        assert_eq!(cursor.offer(8, true), Verdict::Deliver);
+        assert_eq!(cursor.had_meanwhile(), 8, "the read brings it once more");
+        assert!(!cursor.is_live(), "the larger one is still owed");
+        assert!(cursor.fetched(9, true));
+        assert!(cursor.is_live());
+        assert_eq!(cursor.offer(10, true), Verdict::Deliver);
+    }
+
+    #[test]
+    fn a_read_from_before_what_was_sent_meanwhile_is_followed_by_another_at_once() {
+        let mut cursor = Cursor::new(start(7, false, false));
+        assert_eq!(cursor.offer(8, false), Verdict::Later);
+        let _ = cursor.next_read();
+        assert_eq!(cursor.offer(10, true), Verdict::Later);
+        assert!(cursor.fetched(8, true));
+        let _ = cursor.next_read();
+        assert_eq!(cursor.offer(9, true), Verdict::Deliver);
+        assert!(cursor.fetched(8, true), "it is not in vain");
+        assert_eq!(cursor.next_read(), Some(Want::Timeline { after: 9 }));
     }
 
     #[test]

@@ -204,29 +204,30 @@ impl Model {
         let connection = &self.connections[on];
         let came = connection.messages.iter().any(|came| came == id);
         let sole = message.origins().into_iter().eq([on]);
-        if sole && message.is_to_oneself() && !came && !self.may_be_behind(on, id) {
+        if sole && message.is_to_oneself() && !came && !self.may_be_behind(on, message) {
             return Err("the message itself should come first".into());
         }
         Ok(())
     }
 
-    /// Whether a message of this user's own may have to wait for what is before it: for what the other node has
-    /// stored, for more than the server has in hand for one device, or for what the device is owed since it
-    /// connected. The device that sent it hears at once that it is stored, but if it is to themselves, it
-    /// comes when it is its turn.
-    fn may_be_behind(&self, on: Number, id: &str) -> bool {
+    /// Whether a message to oneself may have to wait for what this connection is to receive first: for what has
+    /// not come, or behind more than the server has in hand for one device. The device that sent it hears at once
+    /// that it is stored, but it comes when it is its turn.
+    fn may_be_behind(&self, on: Number, sent: &Message) -> bool {
         let connection = &self.connections[on];
-        let mut others = self
-            .messages
-            .values()
-            .filter(|message| message.id != id && message.concerns(&connection.user));
-        let is_owed = |message: &Message| {
-            let came = connection.messages.contains(&message.id);
-            let told = connection.told.contains(&message.id);
-            (!came && self.message_due(on, message) != Due::Never)
-                || (!told && self.receipt_due(on, message) != Due::Never)
-        };
-        self.nodes > 1 || others.any(|message| message.text.len() > 1_000 || is_owed(message))
+        let others = self.messages.values().filter(|other| other.id != sent.id);
+        let mut theirs = others.filter(|other| other.concerns(&connection.user));
+        theirs.any(|other| other.text.len() > 1_000 || self.is_owed(on, other))
+    }
+
+    /// Whether this message, or that it was read, may have yet to come. What the connection sent itself takes the
+    /// same way as whatever else it sends.
+    fn is_owed(&self, on: Number, message: &Message) -> bool {
+        let connection = &self.connections[on];
+        let own = message.origins().into_iter().eq([on]);
+        let owes = |due, came: &[String]| due != Due::Never && !came.contains(&message.id);
+        !own && owes(self.message_due(on, message), &connection.messages)
+            || owes(self.receipt_due(on, message), &connection.told)
     }
 
     fn take_stored(&mut self, on: Number, id: &str) -> Result<(), Fault> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -99,6 +101,9 @@ impl Tap {
     }
 }
 
+/// So long a node has time to make a mistake, and after that its lane counts as held up.
+const WHILE: Duration = Duration::from_millis(700);
+
 /// Two nodes, to one of which PostgreSQL's answers come late.
 struct Ground {
     database: Database,
@@ -160,7 +165,7 @@ async fn a_sender_hears_that_a_message_is_stored_before_it_hears_that_it_was_rea
     eventually("the message to be read", || database.query_i64(read) == 1).await;
 
     // Nothing is waited for: Ann's node has time to make a mistake.
-    let early = tokio::time::timeout(Duration::from_millis(700), ann.next_text()).await;
+    let early = tokio::time::timeout(WHILE, ann.next_text()).await;
     assert!(early.is_err(), "before the answer came {early:?}");
     tap.keeps.send_replace(false);
     ann.expect_status("bob", "ann", &id, 1).await;
@@ -190,7 +195,7 @@ async fn a_message_sent_again_is_not_said_to_be_unread_after_its_sender_heard_th
     eventually("the message to be read", || database.query_i64(read) == 1).await;
 
     // Nothing is waited for: Ann's node has time to tell her of the reading first.
-    let first = tokio::time::timeout(Duration::from_millis(700), ann.next()).await;
+    let first = tokio::time::timeout(WHILE, ann.next()).await;
     tap.keeps.send_replace(false);
     let mut statuses: Vec<_> = first.into_iter().collect();
     while statuses.len() < 2 {
@@ -201,4 +206,106 @@ async fn a_message_sent_again_is_not_said_to_be_unread_after_its_sender_heard_th
         .map(|frame| frame["chatMsg"]["status"].as_u64())
         .collect();
     assert!(statuses.is_sorted(), "a status fell: {statuses:?}");
+}
+
+/// Two devices of Ann at one node. One of them has written to her, which is stored and not answered yet.
+struct Late<'g> {
+    one: Client,
+    other: Client,
+    first: String,
+    second: String,
+    tap: &'g Tap,
+}
+
+impl Ground {
+    async fn late_to_oneself(&self) -> Late<'_> {
+        let Ground {
+            database,
+            tap,
+            late,
+            ..
+        } = self;
+        let mut one = Client::connect(late, "ann").await;
+        let mut other = Client::connect(late, "ann").await;
+        let (first, second) = (one.id().await, other.id().await);
+        tap.armed.store(true, Ordering::SeqCst);
+        one.message(&first, "ann", "first").await;
+        eventually("a commit to wait for its answer", || *tap.keeps.borrow()).await;
+        let stored = "SELECT count(*) FROM messages";
+        eventually("the message to be stored", || {
+            database.query_i64(stored) == 1
+        })
+        .await;
+        let early = tokio::time::timeout(WHILE, one.next_text()).await;
+        assert!(early.is_err(), "before the answer came {early:?}");
+        Late {
+            one,
+            other,
+            first,
+            second,
+            tap,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_to_oneself_comes_before_its_answer_though_another_lane_has_overtaken_it() {
+    let ground = Ground::new().await;
+    let Late {
+        mut one,
+        mut other,
+        first,
+        second,
+        tap,
+    } = ground.late_to_oneself().await;
+
+    other.message(&second, "ann", "second").await;
+    // What is before it has yet to reach this device.
+    other.expect_status("ann", "ann", &second, 1).await;
+    other.expect_message("ann", "ann", &first, "first").await;
+    other.expect_status("ann", "ann", &first, 1).await;
+    other.expect_message("ann", "ann", &second, "second").await;
+
+    tap.keeps.send_replace(false);
+    one.expect_message("ann", "ann", &first, "first").await;
+    one.expect_status("ann", "ann", &first, 1).await;
+    one.expect_message("ann", "ann", &second, "second").await;
+    one.expect_status("ann", "ann", &second, 1).await;
+    one.assert_timeline_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_it_is_being_read_does_not_wait_for_that_and_comes_once() {
+    let ground = Ground::new().await;
+    let Late {
+        mut one,
+        mut other,
+        first,
+        second,
+        tap,
+    } = ground.late_to_oneself().await;
+
+    // A timeline is read with its receipts. Nothing else wants them here.
+    let mut reads_wait = PgConnection::establish(&ground.database.url()).expect("it is up");
+    let lock = "BEGIN; LOCK TABLE receipts IN ACCESS EXCLUSIVE MODE";
+    reads_wait.batch_execute(lock).expect("it can be locked");
+    other.message(&second, "ann", "second").await;
+    other.expect_status("ann", "ann", &second, 1).await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+        AND datname = current_database()";
+    eventually("both devices to be read for", || {
+        ground.database.query_i64(waiting) == 2
+    })
+    .await;
+
+    tap.keeps.send_replace(false);
+    for device in [&mut one, &mut other] {
+        device.expect_message("ann", "ann", &first, "first").await;
+        device.expect_status("ann", "ann", &first, 1).await;
+    }
+    drop(reads_wait);
+    one.expect_message("ann", "ann", &second, "second").await;
+    one.expect_status("ann", "ann", &second, 1).await;
+    other.expect_message("ann", "ann", &second, "second").await;
+    one.assert_timeline_silent().await;
 }

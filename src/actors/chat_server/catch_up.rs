@@ -123,11 +123,12 @@ impl ChatServer {
         if held.is_some_and(|place| !part.cut_at(place)) {
             return cursor.failed();
         }
+        let had = cursor.had_meanwhile();
         if !cursor.fetched(part.upto, part.complete) {
             self.catching_up.later.insert(connection);
         }
         self.metrics.catch_ups.inc();
-        for delivery in &part.entries {
+        for delivery in part.entries.iter().filter(|entry| entry.seq > had) {
             let frames = device.deliver(connection, delivery);
             self.metrics.deliveries.inc_by(frames);
         }
