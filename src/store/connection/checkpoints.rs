@@ -254,14 +254,24 @@ mod tests {
     fn the_commit_after_a_checkpoint_copies_what_it_left_and_the_log_begins_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("yanshu.db");
-        let store = open(&path);
-        let beginnings = || log_beginnings(&directory.path().join("yanshu.db-wal"));
-        let before = beginnings();
-        wait_for("the log to begin anew", || {
-            // A page each.
-            store.write(&[Write::Probe]).unwrap();
-            beginnings() != before
-        });
+        let log = directory.path().join("yanshu.db-wal");
+        let _store = open(&path);
+        let name = path.to_str().unwrap();
+        let mut writer = SqliteConnection::establish(name).unwrap();
+        let checkpoints = Checkpoints::begin(name, None, Duration::from_secs(5)).unwrap();
+        let mut began_anew = |nearly| {
+            let before = log_beginnings(&log);
+            checkpoints.nearly.store(nearly, Ordering::Relaxed);
+            for _ in 0..2 {
+                let write = "UPDATE id_allocation SET probes = probes + 1";
+                writer.batch_execute(write).unwrap();
+                checkpoints.wrote(&[Write::Probe], &mut writer);
+            }
+            log_beginnings(&log) != before
+        };
+        assert!(!began_anew(false));
+        assert!(began_anew(true));
+        assert!(!began_anew(false), "once is enough");
     }
 
     #[test]
