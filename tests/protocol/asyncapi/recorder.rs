@@ -83,9 +83,18 @@ impl Recorded<'_> {
 
     /// The next frame, which must be this message.
     pub async fn take(&mut self, name: &str) -> Value {
+        self.take_any(&[name]).await
+    }
+
+    /// The next frame, which must be one of these messages.
+    pub async fn take_any(&mut self, names: &[&str]) -> Value {
         let frame = self.client.next().await;
         let is = self.recorder.record(Side::Server, &frame);
-        assert_eq!(is, name, "{}: {frame}", self.client.user());
+        let user = self.client.user();
+        assert!(
+            names.contains(&is.as_str()),
+            "{user}: {frame}, not {names:?}"
+        );
         frame
     }
 
