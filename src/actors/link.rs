@@ -103,11 +103,6 @@ impl Link {
             .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Whether the session is over.
-    pub fn is_over(&self) -> bool {
-        self.ended.load(Ordering::Relaxed) != 0
-    }
-
     /// Whether the connection has been blocked, over, or no WebSocket for too long.
     fn overdue(&self, stall: Duration) -> bool {
         let for_longer = |since: &AtomicU64, limit: Duration| match since.load(Ordering::Relaxed) {

@@ -11,18 +11,10 @@ use std::time::Duration;
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::turnstile::{Turn, Turnstile, UPGRADE, takes_turns};
 use crate::actors::link::Link;
-
-/// What is read of a client after its session is over, in bytes. Its answer to the close frame is behind
-/// what was on the way; who sends on for ever is not worth the processor.
-const PARTING: usize = 256 * 1024;
-
-/// How long a client then has to read the close frame, and to go.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// The head of a request is no longer than this, in bytes. Without a bound here, actix-http would keep 128 KiB
 /// of one that never ends.
@@ -38,10 +30,6 @@ const RECEIVE_BUFFER: usize = 32 * 1024;
 pub struct Connection {
     stream: Stream,
     link: Arc<Link>,
-    /// Of [`PARTING`].
-    parting: usize,
-    /// Since all of it was read.
-    lingers: Option<Pin<Box<Sleep>>>,
     head: Head,
     way: Way,
 }
@@ -84,8 +72,6 @@ impl Connection {
         Self {
             stream,
             link,
-            parting: PARTING,
-            lingers: None,
             head: Head::Left(HEAD_MAX),
             way,
         }
@@ -241,34 +227,17 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let is_over = this.link.is_over();
-        if is_over && this.parting == 0 {
-            let lingers = this.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-            // Then it has ended, as far as is read of it.
-            return lingers.as_mut().poll(cx).map(Ok);
-        }
-        let count = match ready!(this.head_left(cx))? {
-            None => {
-                let before = buffer.filled().len();
-                ready!(this.read(cx, buffer))?;
-                buffer.filled().len() - before
-            }
-            Some(left) => {
-                let turn = this.poll_turn(cx);
-                ready!(this.unless_cut(cx, turn))?;
-                let mut room = [const { MaybeUninit::uninit() }; HEAD_PIECE];
-                let length = left.min(HEAD_PIECE).min(buffer.remaining());
-                let mut piece = ReadBuf::uninit(&mut room[..length]);
-                ready!(this.read(cx, &mut piece))?;
-                buffer.put_slice(piece.filled());
-                let count = piece.filled().len();
-                this.head = Head::Left(left - count);
-                count
-            }
+        let Some(left) = ready!(this.head_left(cx))? else {
+            return this.read(cx, buffer);
         };
-        if is_over {
-            this.parting = this.parting.saturating_sub(count);
-        }
+        let turn = this.poll_turn(cx);
+        ready!(this.unless_cut(cx, turn))?;
+        let mut room = [const { MaybeUninit::uninit() }; HEAD_PIECE];
+        let length = left.min(HEAD_PIECE).min(buffer.remaining());
+        let mut piece = ReadBuf::uninit(&mut room[..length]);
+        ready!(this.read(cx, &mut piece))?;
+        buffer.put_slice(piece.filled());
+        this.head = Head::Left(left - piece.filled().len());
         Poll::Ready(Ok(()))
     }
 }

@@ -8,22 +8,15 @@ use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
 use ipnet::IpNet;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::address::is_trusted;
 use super::connection::Connection;
+use super::parting::part;
 use super::turnstile::Turnstile;
 use crate::actors::link::Links;
 use crate::chat::Limits;
-
-/// How the first record of a TLS handshake begins (RFC 8446 §5.1).
-const HANDSHAKE: u8 = 22;
-/// What is read of a plain request so that its client gets to read the answer.
-const REQUEST_MAX: u64 = 16 * 1024;
-/// How long that may take.
-const PARTING: Duration = Duration::from_secs(1);
 
 /// Where connections come in.
 #[derive(Clone)]
@@ -64,9 +57,8 @@ impl Entrance {
             return Ok((connection, address));
         };
         // Apart: the task of every connection, encrypted or not, would have room for it.
-        let handshake = Box::pin(handshake(acceptor, stream, turnstile));
-        let handshake = timeout(self.patience, handshake);
-        let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let handshake = Box::pin(self.handshake(acceptor, stream, turnstile));
+        let stream = handshake.await?;
         Ok((
             Connection::encrypted(stream, self.links.register()),
             address,
@@ -82,35 +74,34 @@ impl Entrance {
         let limits = self.limits.as_ref();
         limits.is_none_or(|limits| is_trusted(address, &self.proxies) || limits.arrival(address))
     }
-}
 
-async fn handshake(
-    acceptor: &TlsAcceptor,
-    stream: TcpStream,
-    turnstile: Rc<Turnstile>,
-) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
-    let mut first = [0];
-    stream.peek(&mut first).await?;
-    if first[0] != HANDSHAKE && first[0].is_ascii_uppercase() {
-        return Err(refuse_plain(stream).await);
+    /// The client's time does not run while it waits for its turn.
+    async fn handshake(
+        &self,
+        acceptor: &TlsAcceptor,
+        stream: TcpStream,
+        turnstile: Rc<Turnstile>,
+    ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+        let in_time = |_| io::Error::from(io::ErrorKind::TimedOut);
+        let mut first = [0];
+        let peeked = timeout(self.patience, stream.peek(&mut first)).await;
+        peeked.map_err(in_time)??;
+        // As every method of HTTP begins, and no record of TLS (RFC 8446 §5.1).
+        if first[0].is_ascii_uppercase() {
+            return Err(refuse_plain(stream).await);
+        }
+        turnstile.turn().await;
+        let handshake = timeout(self.patience, acceptor.accept(stream)).await;
+        let handshake = handshake.map_err(in_time)?;
+        handshake.inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))
     }
-    turnstile.turn().await;
-    let handshake = acceptor.accept(stream).await;
-    handshake.inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))
 }
 
 /// Tells a client that speaks plain HTTP what is spoken here.
-async fn refuse_plain(mut stream: TcpStream) -> io::Error {
+async fn refuse_plain(stream: TcpStream) -> io::Error {
     let body = "this port speaks TLS: the URL begins with https:// or wss://\n";
     let head = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain";
     let answer = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let parting = async {
-        stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        // What is left unread would reset the connection, and take the answer with it.
-        let mut request = stream.take(REQUEST_MAX);
-        tokio::io::copy(&mut request, &mut tokio::io::sink()).await
-    };
-    let _ = timeout(PARTING, parting).await;
+    part(stream, answer.as_bytes()).await;
     io::ErrorKind::InvalidData.into()
 }

@@ -1,7 +1,5 @@
 //! From a connection that HTTP is spoken on to one that a session speaks on.
 
-use std::time::Duration;
-
 use actix_codec::{Encoder, Framed, FramedParts};
 use actix_http::body::{BodySize, BoxBody, to_bytes};
 use actix_http::h1::{Codec, Message};
@@ -9,13 +7,9 @@ use actix_http::{ConnectionType, Response};
 use actix_web::dev::ServiceResponse;
 use actix_web::{Error, HttpResponse};
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncWriteExt, copy, sink};
-use tokio::time::timeout;
 
 use super::connection::Connection;
-
-/// How long a client that is refused has to read why, and to go.
-const PARTING: Duration = Duration::from_secs(1);
+use super::parting::part;
 
 type Begin = dyn FnOnce(Connection, (Bytes, Bytes));
 
@@ -65,11 +59,7 @@ async fn refuse(
     put(&mut parts, Message::Item((head, size)))?;
     put(&mut parts, Message::Chunk(Some(body)))?;
     put(&mut parts, Message::Chunk(None))?;
-    parts.io.write_all(&parts.write_buf).await?;
-    parts.io.shutdown().await?;
-    // What is left unread would reset the connection, and take the answer with it.
-    let mut nowhere = sink();
-    let _ = timeout(PARTING, copy(&mut parts.io, &mut nowhere)).await;
+    part(parts.io, &parts.write_buf).await;
     Ok(())
 }
 

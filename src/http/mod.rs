@@ -8,6 +8,7 @@ mod entrance;
 mod handover;
 mod health;
 mod metrics;
+mod parting;
 mod service;
 mod turnstile;
 mod upgrade;

@@ -8,13 +8,20 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::rt;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
+use tokio::time::Instant;
 
-/// So many come in with each turn. Each costs the worker some 0.1 ms until it is a session, more with TLS.
+/// So many come in with each turn, if it was short.
 const EACH_TURN: usize = 4;
+/// If it was long, one for so much of it: who comes costs the worker some 0.1 ms until it is a session, more with
+/// TLS. So a worker that is busy with those who are in has a quarter of its time for the others.
+const ONE_FOR: Duration = Duration::from_micros(400);
+/// No more than so many, however long it was: the turn that they make must not be longer still.
+const MOST: usize = 32;
 /// How the head of a request for a WebSocket begins.
 pub const UPGRADE: &[u8; 7] = b"GET /ws";
 
@@ -69,16 +76,31 @@ impl Turnstile {
 
     /// Makes room once with every turn of the worker, while anybody needs it.
     async fn turns(self: Rc<Self>) {
+        let mut room = EACH_TURN;
+        let mut began = Instant::now();
         loop {
             yield_now().await;
-            let passed = EACH_TURN.saturating_sub(self.room.available_permits());
-            if passed == 0 {
+            let left = self.room.available_permits();
+            if left >= room {
+                self.room.forget_permits(left.saturating_sub(EACH_TURN));
                 break;
             }
-            self.room.add_permits(passed);
+            let now = Instant::now();
+            room = room_after(now - began);
+            began = now;
+            match left < room {
+                true => self.room.add_permits(room - left),
+                false => drop(self.room.forget_permits(left - room)),
+            }
         }
         self.turning.set(false);
     }
+}
+
+/// For how many there is room after a turn of this length.
+fn room_after(turn: Duration) -> usize {
+    let room = turn.as_micros() / ONE_FOR.as_micros();
+    usize::try_from(room).map_or(MOST, |room| room.clamp(EACH_TURN, MOST))
 }
 
 /// Whether a plain request that begins so is what a crowd comes for. Who asks for something else does not
@@ -111,14 +133,16 @@ mod tests {
         while before < CROWD {
             yield_now().await;
             let now = inside.borrow().len();
-            assert!(
-                now - before <= EACH_TURN,
-                "{} came in at once",
-                now - before
-            );
+            assert!(now - before <= MOST, "{} came in at once", now - before);
             before = now;
         }
         assert!(inside.borrow().is_sorted());
+    }
+
+    #[test]
+    fn a_long_turn_makes_room_for_more_but_not_for_a_crowd() {
+        let room = |millis| room_after(Duration::from_millis(millis));
+        assert_eq!([room(0), room(1), room(4), room(10_000)], [4, 4, 10, MOST]);
     }
 
     #[actix_web::test]

@@ -68,6 +68,28 @@ async fn a_crowd_that_comes_back_at_once_gets_everything_once_and_in_order_and_h
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_connects_while_nothing_can_be_written_is_told_so_and_gets_in_afterwards() {
+    // One failure for each few of them would take longer than a client waits.
+    let flags = ["--store-timeout", "2s", "--connect-timeout", "600s"];
+    let server = Server::with(&flags);
+    let lock = server.database().lock_writing();
+    let told = (0..CROWD).map(|number| {
+        let server = &server;
+        async move {
+            let mut client = Client::open(server).await;
+            client.send(frames::connect(&user(number))).await;
+            client.expect_error("storage_unavailable").await;
+            client
+        }
+    });
+    let mut crowd = within_time(PATIENCE, "the crowd to be told", join_all(told)).await;
+    lock.release();
+    for (number, client) in crowd.iter_mut().enumerate() {
+        client.connect_as(&user(number)).await;
+    }
+}
+
 /// A connection over which these bytes went, and nothing more.
 async fn half_said(server: &Server, bytes: &[u8]) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", server.port())).await;

@@ -12,7 +12,7 @@ use bytestring::ByteString;
 use super::delivery::{refusal_of, unavailable};
 use super::device::Device;
 use super::keyed::KeyedJob;
-use super::lanes::{Batch, Flight, Lane};
+use super::lanes::{Batch, Connecting, Flight, Lane};
 use super::{ChatServer, Turn};
 use crate::actors::db_executor::WriteBatch;
 use crate::chat::{ConnectionId, Permit, Start};
@@ -68,11 +68,25 @@ impl ChatServer {
         write: Option<Write>,
         ctx: &mut Context<Self>,
     ) {
-        let lane = &mut self.lanes[lane];
-        lane.push(job, write);
+        self.lanes[lane].push(job, write);
+        self.one_more_waits(lane, ctx);
+    }
+
+    /// Has a device connected, in its turn.
+    pub(super) fn enqueue_connect(
+        &mut self,
+        lane: usize,
+        who: Connecting,
+        ctx: &mut Context<Self>,
+    ) {
+        self.lanes[lane].connect(who);
+        self.one_more_waits(lane, ctx);
+    }
+
+    fn one_more_waits(&mut self, lane: usize, ctx: &mut Context<Self>) {
         self.metrics.waiting.inc();
         // While a batch is in flight, its return is as good as a notice.
-        if lane.in_flight.is_none() && !std::mem::replace(&mut self.noticed, true) {
+        if self.lanes[lane].in_flight.is_none() && !std::mem::replace(&mut self.noticed, true) {
             ctx.notify(Turn);
         }
     }
@@ -90,9 +104,11 @@ impl ChatServer {
     /// be settled after whatever came before them.
     fn send_next(&mut self, number: usize, ctx: &mut Context<Self>) -> Option<Vec<(Job, bool)>> {
         let lane = &mut self.lanes[number];
-        let Batch { jobs, writes } = lane.take()?;
-        let taken = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
+        let (waited, devices) = (lane.waiting(), &self.devices);
+        let batch = lane.take(|connection| devices.contains_key(&connection));
+        let taken = i64::try_from(waited - lane.waiting()).unwrap_or(i64::MAX);
         self.metrics.waiting.sub(taken);
+        let Batch { jobs, writes } = batch?;
         if writes.is_empty() {
             return Some(jobs);
         }
@@ -130,9 +146,17 @@ impl ChatServer {
         result: Result<Vec<Outcome>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(flight) = self.lanes[lane].in_flight.take() else {
+        let Some(mut flight) = self.lanes[lane].in_flight.take() else {
             return;
         };
+        if result.is_err() {
+            // A few would fail with each batch that follows, each after the store's whole patience, until the
+            // others' own has ended without an answer.
+            let away = self.lanes[lane].turn_away();
+            let count = i64::try_from(away.len()).unwrap_or(i64::MAX);
+            self.metrics.waiting.sub(count);
+            flight.jobs.extend(away.into_iter().map(|job| (job, false)));
+        }
         // What failed, or was given up, may have been committed all the same.
         if result.is_err() || flight.given_up {
             self.comparing.doubt();

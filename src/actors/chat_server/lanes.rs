@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::iter;
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
@@ -33,12 +34,26 @@ const HELD_UP: Duration = Duration::from_millis(100);
 /// What to do once something is written, and what that is; a refusal writes nothing.
 type Waiting = (Job, Option<Write>);
 
+/// Who connects, and waits to be part of a batch.
+pub struct Connecting {
+    pub connection: ConnectionId,
+    pub user: UserId,
+    /// What to name them, if that is to be changed.
+    pub name: Option<String>,
+}
+
+impl Connecting {
+    fn job(&self) -> Job {
+        let connection = self.connection;
+        Job::Connect { connection }
+    }
+}
+
 /// A writing lane: one batch in flight, and the next one that is being put together.
 pub struct Lane {
     pub writer: Recipient<WriteBatch>,
     next: VecDeque<Waiting>,
-    /// Who connects, and waits to be part of a batch.
-    connects: VecDeque<Waiting>,
+    connects: VecDeque<Connecting>,
     pub in_flight: Option<Flight>,
 }
 
@@ -66,16 +81,21 @@ impl Lane {
         self.waiting() == 0 && self.in_flight.is_none()
     }
 
-    /// Puts something to the end of what waits. Connects need no order with what else there is: the device
-    /// asks nothing before it is connected, and its start is a place in its user's timeline, whenever the
-    /// store is asked for it.
+    /// Puts something to the end of what waits.
     pub fn push(&mut self, job: Job, write: Option<Write>) {
-        let connects = matches!(write, Some(Write::Connect(_) | Write::Name(..)));
-        let waiting = match connects {
-            true => &mut self.connects,
-            false => &mut self.next,
-        };
-        waiting.push_back((job, write));
+        self.next.push_back((job, write));
+    }
+
+    /// Lets somebody wait to be connected. That needs no order with what else there is: the device asks nothing
+    /// before it is connected, and its start is a place in its user's timeline, whenever the store is asked for
+    /// it.
+    pub fn connect(&mut self, who: Connecting) {
+        self.connects.push_back(who);
+    }
+
+    /// Nobody who connects waits any longer: what they would have asked the store.
+    pub fn turn_away(&mut self) -> Vec<Job> {
+        self.connects.drain(..).map(|who| who.job()).collect()
     }
 
     /// How much waits in it.
@@ -104,9 +124,10 @@ impl Lane {
         .collect()
     }
 
-    /// The next batch, unless one is in flight or there is nothing to do.
-    pub fn take(&mut self) -> Option<Batch> {
-        if self.in_flight.is_some() || self.waiting() == 0 {
+    /// The next batch, unless one is in flight or there is nothing to do. Who connects is part of it only if
+    /// still here: clients that give up and come again must not stand in each other's way.
+    pub fn take(&mut self, is_here: impl Fn(ConnectionId) -> bool) -> Option<Batch> {
+        if self.in_flight.is_some() {
             return None;
         }
         let mut bytes = 0;
@@ -122,15 +143,24 @@ impl Lane {
                 fits
             });
         let end = end.count();
-        let connects = self.connects.len().min(BATCH_CONNECTS);
-        let count = end + connects;
+        let count = end + self.connects.len().min(BATCH_CONNECTS);
         let (mut jobs, mut writes) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let connects = self.connects.drain(..connects);
-        for (job, write) in self.next.drain(..end).chain(connects) {
+        for (job, write) in self.next.drain(..end) {
             jobs.push((job, write.is_some()));
             writes.extend(write);
         }
-        Some(Batch { jobs, writes })
+        let connects = iter::from_fn(|| self.connects.pop_front());
+        let here = connects.filter(|who| is_here(who.connection));
+        for who in here.take(BATCH_CONNECTS) {
+            let job = who.job();
+            if let Some(name) = who.name {
+                jobs.push((Job::Unasked, true));
+                writes.push(Write::Name(who.user.clone(), name));
+            }
+            jobs.push((job, true));
+            writes.push(Write::Connect(who.user));
+        }
+        (!jobs.is_empty()).then_some(Batch { jobs, writes })
     }
 
     /// The jobs of a lane whose store has not answered for so long: of the batch in flight, and of
@@ -144,9 +174,11 @@ impl Lane {
         }
         flight.given_up = true;
         let jobs = std::mem::take(&mut flight.jobs).into_iter();
-        let waiting = self.next.drain(..).chain(self.connects.drain(..));
-        let waiting = waiting.map(|(job, _)| job);
-        jobs.map(|(job, _)| job).chain(waiting).collect()
+        let jobs = jobs.map(|(job, _)| job);
+        let jobs = jobs.chain(self.next.drain(..).map(|(job, _)| job));
+        let mut jobs: Vec<Job> = jobs.collect();
+        jobs.extend(self.turn_away());
+        jobs
     }
 }
 
@@ -213,7 +245,12 @@ mod tests {
         for number in 0..CROWD {
             let connection = ConnectionId::try_from(number).unwrap();
             let user = UserId::parse(&format!("user{number}")).unwrap();
-            lane.push(Job::Connect { connection }, Some(Write::Connect(user)));
+            let name = None;
+            lane.connect(Connecting {
+                connection,
+                user,
+                name,
+            });
         }
         lane.push(Job::Unasked, Some(Write::Probe));
         lane
@@ -230,11 +267,11 @@ mod tests {
     #[actix_web::test]
     async fn what_comes_after_a_crowd_waits_for_a_few_of_it_and_the_crowd_keeps_its_order() {
         let mut lane = crowded();
-        let first = lane.take().unwrap();
+        let first = lane.take(|_| true).unwrap();
         assert!(matches!(first.writes.first(), Some(Write::Probe)));
         assert_eq!(first.writes.len(), 1 + BATCH_CONNECTS);
         let mut came = connects(&first.jobs);
-        while let Some(batch) = lane.take() {
+        while let Some(batch) = lane.take(|_| true) {
             assert!(batch.writes.len() <= BATCH_CONNECTS);
             came.extend(connects(&batch.jobs));
         }
@@ -244,9 +281,44 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn who_has_gone_takes_nobodys_place_in_a_batch_and_is_not_asked_for() {
+        let mut lane = crowded();
+        let last = ConnectionId::try_from(CROWD - 1).unwrap();
+        let batch = lane.take(|connection| connection == last).unwrap();
+        assert_eq!(connects(&batch.jobs), [last]);
+        assert!(lane.is_idle());
+        let mut lane = crowded();
+        lane.take(|_| false).unwrap(); // what is to be written besides
+        assert!(lane.take(|_| false).is_none());
+        assert!(lane.is_idle());
+    }
+
+    #[actix_web::test]
+    async fn a_name_takes_nobodys_place_in_a_batch() {
+        let mut lane = Lane::new(Nothing.start().recipient());
+        for number in 0..CROWD {
+            let connection = ConnectionId::try_from(number).unwrap();
+            let user = UserId::parse(&format!("user{number}")).unwrap();
+            let name = Some("name".to_owned());
+            lane.connect(Connecting {
+                connection,
+                user,
+                name,
+            });
+        }
+        let batch = lane.take(|_| true).unwrap();
+        assert_eq!(connects(&batch.jobs).len(), BATCH_CONNECTS);
+        assert_eq!(batch.jobs.len(), batch.writes.len());
+        assert!(matches!(
+            batch.writes[..2],
+            [Write::Name(..), Write::Connect(_)]
+        ));
+    }
+
+    #[actix_web::test]
     async fn who_waits_to_connect_is_told_too_when_the_store_is_given_up_on() {
         let mut lane = crowded();
-        let Batch { jobs, .. } = lane.take().unwrap();
+        let Batch { jobs, .. } = lane.take(|_| true).unwrap();
         lane.in_flight = Some(Flight {
             jobs,
             since: Instant::now(),

@@ -347,6 +347,8 @@ impl Handler<Turn> for ChatServer {
         self.noticed = false;
         self.write_next(ctx);
         self.flush(ctx);
+        // All that waited may have gone.
+        self.finish_if_idle();
     }
 }
 

@@ -6,15 +6,14 @@
 
 use actix::{AsyncContext, Context, StreamHandler};
 
-use super::batching::Job;
 use super::device::Device;
-use super::{ChatServer, Turn, lanes};
+use super::lanes::{self, Connecting};
+use super::{ChatServer, Turn};
 use crate::actors::session::Kick;
 use crate::bus::Event;
 use crate::chat::ConnectionId;
 use crate::hash::HashMap;
 use crate::protocol::{CloseCode, UserId};
-use crate::store::Write;
 
 /// The users on this node. A user is here from a device's connect frame until the last one is gone.
 #[derive(Default)]
@@ -159,12 +158,12 @@ impl ChatServer {
     fn ask_for_start(&mut self, connection: ConnectionId, user: &UserId, ctx: &mut Context<Self>) {
         let lane = lanes::choose(&self.lanes, user, user);
         let device = self.devices.get_mut(&connection);
-        if let Some(name) = device.and_then(|device| device.name.take()) {
-            let write = Write::Name(user.clone(), name);
-            self.enqueue(lane, Job::Unasked, Some(write), ctx);
-        }
-        let write = Write::Connect(user.clone());
-        self.enqueue(lane, Job::Connect { connection }, Some(write), ctx);
+        let connecting = Connecting {
+            connection,
+            user: user.clone(),
+            name: device.and_then(|device| device.name.take()),
+        };
+        self.enqueue_connect(lane, connecting, ctx);
     }
 }
 

@@ -32,6 +32,10 @@ const PIECE: usize = 16 * 1024;
 /// How long a client has to read the last frame, and to end the connection in turn.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// What is read of it meanwhile, in bytes. Its answer to the close frame is behind what was on the way; who sends
+/// on for ever is not worth the processor.
+const PARTING_BYTES: usize = 256 * 1024;
+
 /// What a client sends, as it comes.
 pub struct Inlet<C> {
     connection: Rc<RefCell<C>>,
@@ -83,8 +87,8 @@ enum Stage {
     Open,
     /// It is over with its last bytes, and the client is told that nothing more will come.
     Ending,
-    /// What the client still sends is thrown away until it has ended, too.
-    Parting,
+    /// What the client still sends, so many bytes at most, is thrown away until it has ended, too.
+    Parting(usize),
 }
 
 impl<C, S> Wire<C, S> {
@@ -154,12 +158,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin, S> Wire<C, S> {
     }
 
     /// Ready when the client has ended, or had time enough to.
-    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_parting(&mut self, cx: &mut Context<'_>, mut left: usize) -> Poll<io::Result<()>> {
         let lingers = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         if lingers.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        loop {
+        while left > 0 {
             let mut room = [const { MaybeUninit::uninit() }; READ];
             let mut buffer = ReadBuf::uninit(&mut room);
             let mut connection = self.connection.borrow_mut();
@@ -167,7 +171,11 @@ impl<C: AsyncRead + AsyncWrite + Unpin, S> Wire<C, S> {
             if buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            left = left.saturating_sub(buffer.filled().len());
+            self.stage = Stage::Parting(left);
         }
+        // Nothing more is read: what remains is the time that was given.
+        Poll::Pending
     }
 }
 
@@ -194,9 +202,9 @@ where
                 }
                 Stage::Ending => {
                     ready!(self.poll_end(cx))?;
-                    self.stage = Stage::Parting;
+                    self.stage = Stage::Parting(PARTING_BYTES);
                 }
-                Stage::Parting => return self.poll_parting(cx),
+                Stage::Parting(left) => return self.poll_parting(cx, left),
             }
         }
     }
