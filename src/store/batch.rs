@@ -1,4 +1,4 @@
-//! The one way in which anything is written: a batch of [`Write`]s in one transaction.
+//! The one way in which what clients do is written: a batch of [`Write`]s in one transaction.
 //!
 //! A batch goes through three steps: what the rules have to know is read, and the users concerned
 //! are locked; the rules ([`super::rules`]) decide; what they decided is written. All of it is inside

@@ -1,8 +1,10 @@
 //! What lasts: users, messages, receipts, contacts and ID grants, in diesel, on SQLite or PostgreSQL.
 //!
-//! [`Store`] is the only door, but for [`migrate_data()`], which works while no server does. All writing goes through [`Store::write`], each batch in one transaction
-//! of its own (group commit, `docs/ARCHITECTURE.md`); reading happens beside it, on connections of
-//! its own, and sees exactly what is committed and synced. Nothing here knows of actors or frames.
+//! [`Store`] is the only door, but for [`migrate_data()`], which works while no server does. What clients do is
+//! written by [`Store::write`], each batch in one transaction of its own (group commit, `docs/ARCHITECTURE.md`);
+//! what is done from outside, imports and retention over the same connections, in transactions of their own
+//! (`Store::changing`). Reading happens beside it, on connections of its own, and sees exactly what is committed
+//! and synced. Nothing here knows of actors or frames.
 //!
 //! One row is asked for with `get_result`, not `first`, and so many with `at_most`, not `limit`: those bind a
 //! number, for which SQLite prepares the statement anew at every use.

@@ -1,4 +1,4 @@
-//! SQLite's log: laid out in advance, and copied into the database beside the connection that writes.
+//! SQLite's log is copied into the database beside the connection that writes.
 //!
 //! A checkpoint copies what was committed from the log into the database and syncs it. Left to SQLite, the
 //! commit that finds the log long enough does so, and whoever waits for that commit waits for some
@@ -6,14 +6,11 @@
 //! last piece, with which the log begins anew: a checkpoint beside a writer never quite catches up with it.
 //!
 //! Seldom is better than often, up to a point: pages that were changed many times are copied and synced once.
-//!
-//! And a log that grows makes every sync write down its new length, too, which takes about as long as the pages
-//! themselves. So it gets its full length before the first checkpoint: zeros, which SQLite takes for what
-//! they are, the end of what was committed.
+//! What is written past the batches, as an import, counts for nothing here: its commits are its own.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::mem::ManuallyDrop;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,17 +24,14 @@ use diesel::sql_types::Integer;
 use diesel::sqlite::SqliteConnection;
 
 use super::StoreError;
+use super::log_file::lay_out;
 use crate::store::Write;
 
 /// What is not copied when the log has so many pages of 4 KiB, the commit copies that finds it so. More than is
 /// written between two checkpoints: it is for when they cannot keep up.
 pub const LOG_PAGES: u32 = 32_000;
-/// And its length, in bytes: those pages, each with a head of 24.
-pub const LOG_BYTES: u64 = 128 * 1024 * 1024;
 /// It begins anew once it has so many pages: the last piece holds up a commit, and is worth it once in a while.
 const FULL: i32 = 16_000;
-/// It is laid out in pieces of so many, between which others write.
-const PIECE: usize = 512 * 1024;
 
 /// A checkpoint is due after so many writes, of which a long text counts as several ([`weight`]): some 4,000 to 24,000
 /// pages, as many or few share a commit.
@@ -53,8 +47,8 @@ const TIMES: u32 = 4;
 #[derive(Clone)]
 pub struct Checkpoints {
     written: Arc<AtomicUsize>,
-    /// All is copied but a last piece.
-    nearly: Arc<AtomicBool>,
+    /// The log is to begin anew.
+    full: Arc<AtomicBool>,
     thread: Arc<Thread>,
 }
 
@@ -84,14 +78,20 @@ impl Checkpoints {
         ))?;
         let (due, dues) = sync_channel(1);
         let thread = std::thread::Builder::new().name("checkpoints".into());
-        let nearly = Arc::new(AtomicBool::new(false));
-        let done = Arc::clone(&nearly);
+        let full = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            connection,
+            log,
+            database: database(path)?,
+            full: Arc::clone(&full),
+            fails: false,
+        };
         let handle = thread
-            .spawn(move || run(connection, log, &dues, &done))
+            .spawn(move || work.run(&dues))
             .map_err(|error| StoreError::Thread(error.to_string()))?;
         Ok(Self {
             written: Arc::default(),
-            nearly,
+            full,
             thread: Arc::new(Thread {
                 due: Some(due),
                 handle: Some(handle),
@@ -101,8 +101,8 @@ impl Checkpoints {
 
     /// These writes were committed by this connection, which may have the last piece to copy.
     pub fn wrote(&self, batch: &[Write], connection: &mut SqliteConnection) {
-        if self.nearly.swap(false, Ordering::Relaxed)
-            && let Err(error) = checkpoint(connection)
+        if self.full.load(Ordering::Relaxed)
+            && let Err(error) = self.begin_anew(connection)
         {
             log::debug!("a checkpoint failed: {error}");
         }
@@ -115,6 +115,29 @@ impl Checkpoints {
             // One that is due already serves both.
             let _ = due.try_send(());
         }
+    }
+
+    /// Copies what is left of a full log, with which the next commit begins it anew, unless a reader stands in
+    /// the way: then the commit after that, and so on.
+    fn begin_anew(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        if checkpoint(connection, "NOOP")?.log < FULL {
+            self.full.store(false, Ordering::Relaxed);
+        } else {
+            checkpoint(connection, "PASSIVE")?;
+        }
+        Ok(())
+    }
+}
+
+/// The database's own file, where it is one, to be synced.
+///
+/// It is never closed: with any descriptor of it, the process would lose SQLite's locks
+/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+fn database(path: &str) -> Result<Option<ManuallyDrop<File>>, StoreError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(ManuallyDrop::new(file))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::Log(error.to_string())),
     }
 }
 
@@ -136,55 +159,71 @@ impl Drop for Thread {
     }
 }
 
-fn run(
-    mut connection: SqliteConnection,
-    mut log: Option<PathBuf>,
-    dues: &Receiver<()>,
-    nearly: &AtomicBool,
-) {
-    while dues.recv().is_ok() {
-        // The writer meets whatever stands in the way as well, and says so to those who wait for it.
-        if let Some(log) = log.take()
-            && let Err(error) = lay_out(&mut connection, &log)
-        {
-            log::debug!("the log is as long as it is: {error}");
-        }
-        match catch_up(&mut connection) {
-            Ok(pages) => nearly.store(pages >= FULL, Ordering::Relaxed),
-            Err(error) => log::debug!("a checkpoint failed: {error}"),
-        }
-    }
+/// What the thread has.
+struct Work {
+    connection: SqliteConnection,
+    /// The log, until it was laid out.
+    log: Option<PathBuf>,
+    database: Option<ManuallyDrop<File>>,
+    full: Arc<AtomicBool>,
+    /// The last checkpoint failed.
+    fails: bool,
 }
 
-/// Gives a log its full length.
-fn lay_out(connection: &mut SqliteConnection, log: &Path) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| StoreError::Log(error.to_string());
-    let file = File::options().write(true).open(log).map_err(failed)?;
-    loop {
-        // Nobody else makes the log longer, or shorter, as long as this has the right to write.
-        connection.batch_execute("BEGIN IMMEDIATE")?;
-        let written = lengthen(&file);
-        connection.batch_execute("ROLLBACK")?;
-        if !written.map_err(failed)? {
-            return file.sync_data().map_err(failed);
+impl Work {
+    fn run(mut self, dues: &Receiver<()>) {
+        while dues.recv().is_ok() {
+            if let Some(log) = self.log.take()
+                && let Err(error) = lay_out(&mut self.connection, &log)
+            {
+                log::debug!("the log is as long as it is: {error}");
+            }
+            let pages = self.catch_up();
+            if let Ok(pages) = &pages {
+                self.full.store(*pages >= FULL, Ordering::Relaxed);
+            }
+            self.tell(pages.err());
         }
     }
-}
 
-/// Appends zeros, unless there are enough.
-fn lengthen(file: &File) -> std::io::Result<bool> {
-    let length = file.metadata()?.len();
-    let missing = usize::try_from(LOG_BYTES.saturating_sub(length)).unwrap_or(PIECE);
-    let is_short = missing > 0;
-    if is_short {
-        file.write_all_at(&[0; PIECE][..missing.min(PIECE)], length)?;
+    /// Returns how many pages the log has.
+    fn catch_up(&mut self) -> Result<i32, StoreError> {
+        let mut pages = 0;
+        for _ in 0..TIMES {
+            let progress = checkpoint(&mut self.connection, "PASSIVE")?;
+            pages = progress.log;
+            // Where the writer copies at this moment, that is not known.
+            if pages >= 0 && pages - progress.checkpointed <= LEFT {
+                break;
+            }
+        }
+        // SQLite syncs what it copied when all is copied, which beside a writer is the writer's to do: it is not
+        // to wait for more than its last piece.
+        let synced = self.database.as_ref().map(|file| file.sync_data());
+        let synced = synced.unwrap_or(Ok(()));
+        synced.map_err(|error| StoreError::Log(error.to_string()))?;
+        Ok(pages)
     }
-    Ok(is_short)
+
+    /// Tells of failures, once: commits go on, and nobody else would say why the log grows.
+    fn tell(&mut self, failure: Option<StoreError>) {
+        match failure {
+            Some(error) if !self.fails => {
+                log::error!("checkpoints fail, and SQLite's log grows: {error}");
+                self.fails = true;
+            }
+            None if self.fails => {
+                log::info!("checkpoints succeed again");
+                self.fails = false;
+            }
+            Some(_) | None => {}
+        }
+    }
 }
 
 #[derive(QueryableByName)]
 struct Progress {
-    /// Pages in the log; -1 where it is no log.
+    /// Pages in the log; -1 where it is no log, or another checkpoint is at work.
     #[diesel(sql_type = Integer)]
     log: i32,
     /// Those of them that the database has.
@@ -192,28 +231,19 @@ struct Progress {
     checkpointed: i32,
 }
 
-/// Returns how many pages the log has.
-fn catch_up(connection: &mut SqliteConnection) -> QueryResult<i32> {
-    let mut progress = checkpoint(connection)?;
-    for _ in 1..TIMES {
-        if progress.log - progress.checkpointed <= LEFT {
-            break;
-        }
-        progress = checkpoint(connection)?;
-    }
-    Ok(progress.log)
-}
-
-/// Copies what no reader stands in the way of, and waits for nobody.
-fn checkpoint(connection: &mut SqliteConnection) -> QueryResult<Progress> {
-    diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").get_result(connection)
+/// `PASSIVE` copies what no reader stands in the way of, and waits for nobody; `NOOP` looks.
+fn checkpoint(connection: &mut SqliteConnection, mode: &str) -> QueryResult<Progress> {
+    diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).get_result(connection)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+    use std::path::Path;
     use std::time::Instant;
 
+    use super::super::log_file::LOG_BYTES;
     use super::*;
     use crate::store::{DatabaseUrl, Store, StoreOptions};
 
@@ -251,27 +281,41 @@ mod tests {
     }
 
     #[test]
-    fn the_commit_after_a_checkpoint_copies_what_it_left_and_the_log_begins_anew() {
+    fn the_commits_after_a_checkpoint_copy_what_it_left_until_a_full_log_begins_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("yanshu.db");
         let log = directory.path().join("yanshu.db-wal");
         let _store = open(&path);
         let name = path.to_str().unwrap();
+        let mut reader = SqliteConnection::establish(name).unwrap();
         let mut writer = SqliteConnection::establish(name).unwrap();
+        let settings = format!("PRAGMA wal_autocheckpoint = {LOG_PAGES}");
+        writer.batch_execute(&settings).unwrap();
         let checkpoints = Checkpoints::begin(name, None, Duration::from_secs(5)).unwrap();
-        let mut began_anew = |nearly| {
+        let mut began_anew = |by: &str| {
             let before = log_beginnings(&log);
-            checkpoints.nearly.store(nearly, Ordering::Relaxed);
-            for _ in 0..2 {
-                let write = "UPDATE id_allocation SET probes = probes + 1";
+            for write in [by, "UPDATE id_allocation SET probes = probes + 1"] {
                 writer.batch_execute(write).unwrap();
                 checkpoints.wrote(&[Write::Probe], &mut writer);
             }
             log_beginnings(&log) != before
         };
-        assert!(!began_anew(false));
-        assert!(began_anew(true));
-        assert!(!began_anew(false), "once is enough");
+        let little = "UPDATE id_allocation SET probes = probes + 2";
+        checkpoints.full.store(true, Ordering::Relaxed);
+        assert!(!began_anew(little), "it is not full");
+        let much = format!("CREATE TABLE much AS SELECT zeroblob({})", FULL * 4096);
+        assert!(
+            !began_anew(&much),
+            "the thread says when it is to begin anew"
+        );
+        checkpoints.full.store(true, Ordering::Relaxed);
+        let read = "BEGIN; SELECT count(*) FROM users; ";
+        reader.batch_execute(read).unwrap();
+        assert!(!began_anew(little), "who reads still needs it");
+        reader.batch_execute("COMMIT").unwrap();
+        assert!(began_anew(little));
+        assert!(!began_anew(little), "once is enough");
+        assert!(!checkpoints.full.load(Ordering::Relaxed));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! once, inside [`on!`]; what must differ is in [`super::bulk`] and in the two files here.
 
 mod checkpoints;
+mod log_file;
 mod postgres;
 mod sqlite;
 mod whereabouts;

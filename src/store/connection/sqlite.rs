@@ -8,7 +8,8 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::checkpoints::{LOG_BYTES, LOG_PAGES};
+use super::checkpoints::LOG_PAGES;
+use super::log_file::LOG_BYTES;
 use super::{Lane, StoreError, StoreOptions, foreign, migration_failed, unknown_migration};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
