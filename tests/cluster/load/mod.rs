@@ -254,6 +254,8 @@ impl Load {
         .await;
         let deadline = Instant::now() + SETTLING;
         loop {
+            // What is judged last is a record of after the deadline: to read the archive may take longer than that.
+            let is_last = Instant::now() >= deadline;
             // The record first: what comes between the two is then only missing.
             let record = self.record();
             let archive = archive::read(ground, &record).await;
@@ -261,7 +263,7 @@ impl Load {
             if findings.broken.is_empty() && findings.missing.is_empty() {
                 return self.report();
             }
-            if !findings.broken.is_empty() || Instant::now() >= deadline {
+            if !findings.broken.is_empty() || is_last {
                 self.show();
                 let count = (findings.broken.len(), findings.missing.len());
                 let shown: Vec<_> = findings
