@@ -3,7 +3,8 @@
 //!
 //! On PostgreSQL nothing rests on its being right about a user: that is held against their row when a batch is
 //! written. On SQLite one connection writes batches, and what it left behind is right as long as no other has
-//! written: each batch asks. A grant, once there, does not change. Contacts and blocks change only together with a user's
+//! written: each batch asks. A grant does not change: when its user is deleted it is void
+//! by its number, and one that retention removes has lapsed, which its number says, too. Contacts and blocks change only together with a user's
 //! revision, so what is known of two users is remembered with theirs. All of it holds of one database:
 //! whatever was learnt before it failed is forgotten, also by a batch that was under way then.
 
@@ -94,8 +95,8 @@ impl Recall {
         (found, others)
     }
 
-    /// Of these blocks of IDs those whose grants are remembered, and the others. A grant goes only when its
-    /// user does.
+    /// Of these blocks of IDs those whose grants are remembered, and the others. To be asked after [`Self::users`]
+    /// in the same transaction, which forgets what another has written to.
     pub fn grants(&self, of: &[i64]) -> (HashMap<i64, (i64, i64)>, Vec<i64>) {
         let known = self.known();
         let (mut found, mut others) = (HashMap::default(), Vec::new());
