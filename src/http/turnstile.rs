@@ -17,11 +17,12 @@ use tokio::time::Instant;
 
 /// So many come in with each turn, if it was short.
 const EACH_TURN: usize = 4;
-/// If it was long, one for so much of it: who comes costs the worker some 0.1 ms until it is a session, more with
-/// TLS. So a worker that is busy with those who are in has a quarter of its time for the others.
-const ONE_FOR: Duration = Duration::from_micros(400);
-/// No more than so many, however long it was: the turn that they make must not be longer still.
-const MOST: usize = 32;
+/// If it was long, one for so much of it, so that a worker which is busy with those who are in still takes in some
+/// 500 a second. Who comes costs it some 0.1 ms until it is a session, and more after that: with one for each 0.4 ms
+/// the turns of a storm made each other longer, and live messages waited twice as long.
+const ONE_FOR: Duration = Duration::from_millis(2);
+/// No more than so many, however long it was.
+const MOST: usize = 16;
 /// How the head of a request for a WebSocket begins.
 pub const UPGRADE: &[u8; 7] = b"GET /ws";
 
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn a_long_turn_makes_room_for_more_but_not_for_a_crowd() {
         let room = |millis| room_after(Duration::from_millis(millis));
-        assert_eq!([room(0), room(1), room(4), room(10_000)], [4, 4, 10, MOST]);
+        assert_eq!([room(0), room(5), room(20), room(10_000)], [4, 4, 10, MOST]);
     }
 
     #[actix_web::test]
