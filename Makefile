@@ -8,7 +8,7 @@ ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
 	--skip tls --skip floods:: --skip hostile_requests:: --skip memory_backlog:: --skip memory::unfinished
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench bench-compare bench-flood bench-instructions bench-schema proof soak check-deploy check-api
+.PHONY: help run test lint fuzz bench bench-compare bench-flood bench-instructions bench-schema proof soak screenshots check-deploy check-api
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ proof: ## Run the long forms of the fault tests on all three, and the mutants wh
 
 soak: ## Mixed traffic and faults for YANSHU_SOAK_MINUTES (60), on YANSHU_TEST_ON (sqlite); curves in target/soak
 	YANSHU_SOAK_MINUTES=$(YANSHU_SOAK_MINUTES) $(CARGO) test --release --locked --test soak -- --nocapture
+
+screenshots: ## Take the pictures of the web client anew, into docs/screenshots
+	YANSHU_SCREENSHOTS=$(CURDIR)/docs/screenshots $(CARGO) test --locked --test web pictures
 
 check-deploy: ## Hold docker-compose.yml, Dockerfile and nginx.conf against the tools that are installed
 	deploy/check

@@ -1,5 +1,5 @@
-//! HTTP, plain or over TLS: connections that come in, the WebSocket upgrade, the health check, the metrics and
-//! the provisioning API.
+//! HTTP, plain or over TLS: connections that come in, the WebSocket upgrade, the health check, the metrics,
+//! the provisioning API and the web client.
 
 mod address;
 pub mod api;
@@ -12,6 +12,7 @@ mod parting;
 mod service;
 mod turnstile;
 mod upgrade;
+mod web;
 
 use actix_web::web::{ServiceConfig, get};
 
@@ -29,5 +30,8 @@ fn routes(config: &mut ServiceConfig) {
         .route("/ws", get().to(upgrade::upgrade))
         .route("/health", get().to(health::health))
         .route("/metrics", get().to(metrics::metrics))
-        .route("/health/live", get().to(health::live));
+        .route("/health/live", get().to(health::live))
+        .route("/", get().to(web::page))
+        .route("/web/config.json", get().to(web::config))
+        .route("/web/{path:.*}", get().to(web::asset));
 }

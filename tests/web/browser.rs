@@ -1,0 +1,125 @@
+//! A ChromeDriver of the tests' own, and the browsers that it drives.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+
+use super::support::leash::{Leash, end};
+use super::support::within_time;
+
+/// How long ChromeDriver or a browser may take to start: generous, for a busy build machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How the line begins in which ChromeDriver says where it listens.
+const READY: &str = "was started successfully on port ";
+
+/// What a browser must not do: speak with anybody but the test's server, or ask a GPU that is not there. Its
+/// own sandbox is not to be had for root, and shows pages of our own only.
+const FLAGS: [&str; 9] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// A running ChromeDriver. It is killed, with all its browsers, when the test's process ends.
+struct Driver {
+    /// Kills the browsers, too: they work in its directory.
+    _leash: Leash,
+    port: u16,
+    process: Mutex<Option<Child>>,
+}
+
+impl Driver {
+    /// One for all tests of this process.
+    fn shared() -> &'static Driver {
+        static SHARED: OnceLock<Driver> = OnceLock::new();
+        SHARED.get_or_init(Driver::start)
+    }
+
+    fn start() -> Driver {
+        let leash = Leash::new(None);
+        let log = leash.directory().join("said");
+        let said = fs::File::create(&log).expect("a file can be made");
+        let home = leash.data();
+        let started = leash
+            .command("chromedriver")
+            .args(["--port=0", "--log-level=WARNING"])
+            // Whatever a browser keeps goes with the leash.
+            .env("HOME", &home)
+            .env("TMPDIR", &home)
+            .stdin(Stdio::null())
+            .stdout(said)
+            .stderr(leash.new_log())
+            .spawn();
+        let process = match started {
+            Ok(process) => process,
+            Err(error) if error.kind() == ErrorKind::NotFound => panic!(
+                "these tests need chromedriver: install it (on Debian, the packages chromium and chromium-driver)"
+            ),
+            Err(error) => panic!("chromedriver cannot be run: {error}"),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let port = loop {
+            let said = fs::read_to_string(&log).expect("its words can be read");
+            let port = said.split_once(READY).and_then(|(_, port)| {
+                let (port, _) = port.split_once('.')?;
+                port.parse().ok()
+            });
+            if let Some(port) = port {
+                break port;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no start:\n{said}{}",
+                leash.log()
+            );
+            thread::sleep(Duration::from_millis(5));
+        };
+        Driver {
+            _leash: leash,
+            port,
+            process: Mutex::new(Some(process)),
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Ok(mut process) = self.process.lock() {
+            end(&mut process);
+        }
+    }
+}
+
+/// A new browser, which remembers nothing, with a window of this size and speaking this language.
+pub async fn open_browser((width, height): (u32, u32), language: &str) -> Client {
+    let driver = Driver::shared();
+    let mut flags: Vec<_> = FLAGS.map(str::to_owned).into();
+    flags.push(format!("--window-size={width},{height}"));
+    flags.push(format!("--lang={language}"));
+    flags.push(format!("--accept-lang={language}"));
+    let capabilities = json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": { "args": flags },
+        "goog:loggingPrefs": { "browser": "ALL" },
+    });
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    let capabilities = capabilities.as_object().expect("it is one").clone();
+    let url = format!("http://127.0.0.1:{}", driver.port);
+    let connecting = builder.capabilities(capabilities).connect(&url);
+    let client = within_time(PATIENCE, "a browser", connecting).await;
+    client.unwrap_or_else(|error| panic!("no browser: {error}"))
+}

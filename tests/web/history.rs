@@ -1,0 +1,79 @@
+//! Scrolling back.
+
+use super::page::{Page, send_all};
+use super::support::{Client, Server};
+
+/// Goes to the beginning as a person does, and says by how many pixels what they looked at jumped at most.
+const SCROLL_BACK: &str = "
+    const scroll = document.querySelector('#scroll');
+    const rows = () => document.querySelectorAll('#messages .message');
+    const began = () => !document.querySelector('#beginning').hidden;
+    let jump = 0;
+    let pages = 0;
+    const step = async () => {
+        while (!began() || scroll.scrollTop > 0) {
+            scroll.scrollTop = Math.max(scroll.scrollTop - 300, 0);
+            const looked = [...rows()].find((row) => row.getBoundingClientRect().bottom > scroll.getBoundingClientRect().top);
+            const count = rows().length;
+            const before = looked.getBoundingClientRect().top;
+            await new Promise((next) => setTimeout(next, 30));
+            if (rows().length > count) {
+                pages += 1;
+                jump = Math.max(jump, Math.abs(looked.getBoundingClientRect().top - before));
+            }
+        }
+        done({ jump, pages });
+    };
+    step();";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_scrolls_back_through_five_hundred_messages_without_a_jump() {
+    let server = Server::start();
+    let mut bob = Client::connect(&server, "bob").await;
+    let texts: Vec<_> = (0..500).map(|number| format!("message {number}")).collect();
+    send_all(&mut bob, "ann", &texts).await;
+    let ann = Page::signed_in(&server.node(1).url(), "ann").await;
+    ann.talk_to("bob").await;
+    ann.shown("message 499").await;
+    let held = ann.bubbles().await.len();
+    assert!((50..500).contains(&held), "{held} at first");
+    let scrolled = ann.run(SCROLL_BACK).await;
+    assert!(scrolled["pages"].as_u64() >= Some(5), "{scrolled}");
+    assert!(scrolled["jump"].as_f64() < Some(2.0), "{scrolled}");
+    assert_eq!(ann.texts().await, texts);
+
+    // One goes back to the end, and what comes there is seen.
+    ann.click("#newest").await;
+    send_all(&mut bob, "ann", &["new".to_owned()]).await;
+    ann.shown("new").await;
+    let is_seen = "document.querySelector('#messages').lastElementChild.getBoundingClientRect().bottom \
+                   <= document.querySelector('#scroll').getBoundingClientRect().bottom";
+    ann.until("to see it", is_seen).await;
+    ann.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unread_messages_of_a_long_absence_stand_in_their_order_and_are_reported() {
+    let server = Server::start();
+    let mut bob = Client::connect(&server, "bob").await;
+    let mut ann_elsewhere = Client::connect(&server, "ann").await;
+    let texts: Vec<_> = (0..120).map(|number| format!("unread {number}")).collect();
+    send_all(&mut bob, "ann", &texts[..60]).await;
+    // What ann herself wrote elsewhere does not come with a connect: it is in the history alone.
+    send_all(&mut ann_elsewhere, "bob", &["mine".to_owned()]).await;
+    ann_elsewhere.close().await;
+    send_all(&mut bob, "ann", &texts[60..]).await;
+
+    let ann = Page::signed_in(&server.node(1).url(), "ann").await;
+    ann.until("the title to call", "document.title === '(120) Yanshu'")
+        .await;
+    ann.talk_to("bob").await;
+    ann.until("all to be reported", "document.title === 'Yanshu'")
+        .await;
+    ann.run(SCROLL_BACK).await;
+    let mut expected = texts[..60].to_vec();
+    expected.push("mine".to_owned());
+    expected.extend_from_slice(&texts[60..]);
+    assert_eq!(ann.texts().await, expected);
+    ann.close().await;
+}

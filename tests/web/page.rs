@@ -1,0 +1,214 @@
+//! The page, as a person sees it and acts on it.
+
+use std::time::{Duration, Instant};
+
+use fantoccini::key::Key;
+use fantoccini::{Client, Locator};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::browser::open_browser;
+use super::support::{Client as Device, DEADLINE, frames};
+
+/// A window that shows two columns, and one of a phone.
+pub const DESKTOP: (u32, u32) = (1100, 760);
+pub const PHONE: (u32, u32) = (500, 800);
+
+/// A message as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Bubble {
+    pub id: String,
+    pub text: String,
+    pub mine: bool,
+    /// `sending`, `stored`, `read`; empty for what others wrote and for what was refused.
+    pub tick: String,
+}
+
+/// What all functions of the page are told about.
+const BUBBLES: &str = "
+    [...document.querySelectorAll('#messages .message')].map((row) => ({
+        id: row.dataset.id,
+        text: row.querySelector('.content').textContent,
+        mine: row.classList.contains('mine'),
+        tick: row.querySelector('.tick')?.classList[1] ?? '',
+    }))";
+
+/// One tab.
+pub struct Page {
+    pub client: Client,
+}
+
+impl Page {
+    /// A browser of its own in English, with this page in it.
+    pub async fn open(url: &str) -> Page {
+        Page::open_in(url, DESKTOP, "en").await
+    }
+
+    /// [`Page::open`], with a window of this size, in this language.
+    pub async fn open_in(url: &str, size: (u32, u32), language: &str) -> Page {
+        let page = Page {
+            client: open_browser(size, language).await,
+        };
+        page.go(url).await;
+        page
+    }
+
+    /// A page in a browser of its own, signed in and connected.
+    pub async fn signed_in(url: &str, user: &str) -> Page {
+        let page = Page::open(url).await;
+        page.sign_in(user).await;
+        page
+    }
+
+    pub async fn go(&self, url: &str) {
+        self.client.goto(url).await.expect("the page can be opened");
+    }
+
+    /// Signs in to an open server, and waits for the connection.
+    pub async fn sign_in(&self, user: &str) {
+        self.until(
+            "to be asked who one is",
+            "!document.querySelector('#sign-in').hidden",
+        )
+        .await;
+        self.fill("#user-id", user).await;
+        self.click("#sign-in-form button").await;
+        self.connected().await;
+    }
+
+    /// Waits until there is a connection.
+    pub async fn connected(&self) {
+        let is_connected = "!document.querySelector('#messenger').hidden \
+                            && document.querySelector('#connection').hidden";
+        self.until("a connection", is_connected).await;
+    }
+
+    /// Waits until it is seen that there is none.
+    pub async fn disconnected(&self) {
+        let is_seen = "!document.querySelector('#connection').hidden";
+        self.until("the loss of the connection to be shown", is_seen)
+            .await;
+    }
+
+    /// Opens the conversation with a user, by their ID.
+    pub async fn talk_to(&self, peer: &str) {
+        self.fill("#find-text", peer).await;
+        self.press("#find-text", Key::Enter).await;
+        let is_open = format!("document.querySelector('#conversation').dataset.peer === '{peer}'");
+        self.until("the conversation", &is_open).await;
+    }
+
+    /// Writes a message and sends it by Enter.
+    pub async fn write(&self, text: &str) {
+        self.fill("#text", text).await;
+        self.press("#text", Key::Enter).await;
+    }
+
+    /// The messages of the open conversation.
+    pub async fn bubbles(&self) -> Vec<Bubble> {
+        let bubbles = self.ask(BUBBLES).await;
+        serde_json::from_value(bubbles).expect("they are bubbles")
+    }
+
+    /// The texts of the messages of the open conversation.
+    pub async fn texts(&self) -> Vec<String> {
+        let bubbles = self.bubbles().await.into_iter();
+        bubbles.map(|bubble| bubble.text).collect()
+    }
+
+    /// Waits until the messages of the open conversation fit, and returns them.
+    pub async fn bubbles_when(&self, what: &str, fit: impl Fn(&[Bubble]) -> bool) -> Vec<Bubble> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let bubbles = self.bubbles().await;
+            if fit(&bubbles) {
+                return bubbles;
+            }
+            assert!(Instant::now() < deadline, "waited for {what}: {bubbles:#?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until this text is shown with this tick.
+    pub async fn ticked(&self, text: &str, tick: &str) {
+        let is_there = |bubbles: &[Bubble]| {
+            let mut bubbles = bubbles.iter();
+            bubbles.any(|bubble| bubble.text == text && bubble.tick == tick)
+        };
+        self.bubbles_when(&format!("{text:?} to be {tick}"), is_there)
+            .await;
+    }
+
+    /// Waits until this text is shown, whatever its tick.
+    pub async fn shown(&self, text: &str) {
+        let is_there = |bubbles: &[Bubble]| bubbles.iter().any(|bubble| bubble.text == text);
+        self.bubbles_when(&format!("{text:?} to be shown"), is_there)
+            .await;
+    }
+
+    /// Empties a field, and types into it.
+    pub async fn fill(&self, field: &str, text: &str) {
+        let element = self.client.wait().at_most(DEADLINE);
+        let element = element.for_element(Locator::Css(field)).await;
+        let element = element.unwrap_or_else(|error| panic!("no {field}: {error}"));
+        element.clear().await.expect("it can be emptied");
+        element.send_keys(text).await.expect("it can be typed into");
+    }
+
+    pub async fn press(&self, field: &str, key: Key) {
+        let element = self.client.find(Locator::Css(field)).await;
+        let element = element.unwrap_or_else(|error| panic!("no {field}: {error}"));
+        let key = char::from(key).to_string();
+        element.send_keys(&key).await.expect("the key is taken");
+    }
+
+    pub async fn click(&self, what: &str) {
+        let element = self.client.find(Locator::Css(what)).await;
+        let element = element.unwrap_or_else(|error| panic!("no {what}: {error}"));
+        let clicked = element.click().await;
+        clicked.unwrap_or_else(|error| panic!("{what} cannot be clicked: {error}"));
+    }
+
+    /// The value of an expression in the page.
+    pub async fn ask(&self, expression: &str) -> Value {
+        let script = format!("return ({expression});");
+        let value = self.client.execute(&script, vec![]).await;
+        value.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// The value that a script in the page hands to `done`.
+    pub async fn run(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[0]; {script}");
+        let value = self.client.execute_async(&script, vec![]).await;
+        value.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Waits until an expression in the page is true.
+    pub async fn until(&self, what: &str, expression: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.ask(&format!("Boolean({expression})")).await != json!(true) {
+            if Instant::now() >= deadline {
+                let body = self.ask("document.body.innerText").await;
+                panic!("waited {DEADLINE:?} in vain for {what}; the page says: {body}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Closes the browser.
+    pub async fn close(self) {
+        self.client.close().await.expect("the browser closes");
+    }
+}
+
+/// Sends messages by another device, each once the one before is stored. Whatever else comes is passed over.
+pub async fn send_all(device: &mut Device, to: &str, texts: &[String]) {
+    for tens in texts.chunks(10) {
+        let ids = device.ids().await;
+        for (id, text) in ids.iter().zip(tens) {
+            device.message(id, to, text).await;
+            let stored = frames::status_text(to, device.user(), id, 1);
+            while device.next_text().await != stored {}
+        }
+    }
+}

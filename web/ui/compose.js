@@ -1,0 +1,110 @@
+/** What one writes: one text for each conversation, until it is sent. */
+
+import { NoIdLeft, Unsendable } from "../yanshu.js";
+import { text } from "./text.js";
+
+export class Composer {
+  #me;
+  #send;
+  #peer = null;
+  #form = document.querySelector("#compose");
+  #field = document.querySelector("#text");
+  #error = document.querySelector("#compose-error");
+
+  /**
+   * @param {string} me whose texts they are
+   * @param {(peer: string, content: string) => Promise<void>} send
+   * @param {AbortSignal} signal ends it
+   */
+  constructor(me, send, signal) {
+    this.#me = me;
+    this.#send = send;
+    const listen = (target, name, act) => target.addEventListener(name, act, { signal });
+    listen(this.#form, "submit", (event) => this.#submit(event));
+    listen(this.#field, "input", () => this.#changed());
+    listen(this.#field, "keydown", (event) => this.#key(event));
+  }
+
+  /** Turns to a conversation. */
+  turnTo(peer) {
+    this.#peer = peer;
+    this.#put(peer === null ? "" : (sessionStorage.getItem(this.#draft(peer)) ?? ""));
+  }
+
+  focus() {
+    this.#field.focus();
+  }
+
+  /** Says why something was not sent. */
+  explain(error) {
+    if (error instanceof NoIdLeft) this.#say(text("noIdLeft"));
+    else if (error instanceof Unsendable) this.#say(text("tooLong"));
+    else this.#say(text("notKept", { why: error.message }));
+  }
+
+  /** Where an unsent text is kept, for as long as the tab. */
+  #draft(peer) {
+    return `yanshu draft ${this.#me} ${peer}`;
+  }
+
+  #put(content) {
+    this.#field.value = content;
+    this.#changed();
+  }
+
+  #changed() {
+    this.#say("");
+    if (this.#peer !== null) this.#keep(this.#peer, this.#field.value);
+    // As high as its lines, up to what the style allows.
+    this.#field.style.height = "auto";
+    this.#field.style.height = `${this.#field.scrollHeight}px`;
+  }
+
+  #keep(peer, content) {
+    if (content === "") return sessionStorage.removeItem(this.#draft(peer));
+    try {
+      sessionStorage.setItem(this.#draft(peer), content);
+    } catch {
+      // There is no room: it is in the field still.
+    }
+  }
+
+  #key(event) {
+    if (event.key === "Enter" && !event.shiftKey && !isOfInputMethod(event)) {
+      event.preventDefault();
+      this.#form.requestSubmit();
+    }
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    const content = this.#field.value;
+    const peer = this.#peer;
+    if (content.trim() === "") return;
+    // At once, so that a second Enter does not send it again.
+    this.#put("");
+    try {
+      await this.#send(peer, content);
+    } catch (error) {
+      this.#giveBack(peer, content);
+      this.explain(error);
+    }
+  }
+
+  /** What was not sent is there to be sent again. */
+  #giveBack(peer, content) {
+    const join = (later) => [content, later].filter(Boolean).join("\n");
+    if (peer === this.#peer) this.#put(join(this.#field.value));
+    else this.#keep(peer, join(sessionStorage.getItem(this.#draft(peer))));
+  }
+
+  #say(error) {
+    this.#error.textContent = error;
+    this.#field.ariaInvalid = String(error !== "");
+  }
+}
+
+/** While a Chinese word is being put together, keys belong to the input method; Safari says so by 229 alone. */
+export function isOfInputMethod({ isComposing, keyCode }) {
+  return isComposing || keyCode === 229;
+}

@@ -1,0 +1,321 @@
+/** One person's messenger: the client, what it holds, and the views of it. */
+
+import { Conversations } from "../conversations.js";
+import { openStorage } from "../storage.js";
+import { Client } from "../yanshu.js";
+import { Composer, isOfInputMethod } from "./compose.js";
+import { ConnectionBar } from "./connection.js";
+import { ConversationList } from "./list.js";
+import { MessageView } from "./messages.js";
+import { notify, showUnread } from "./notices.js";
+import { text } from "./text.js";
+
+/** After a connect unread messages come out of the past: so long without one, and what comes is new. */
+const SETTLED_AFTER = 2000;
+/** A message is told of when it is still unread after so long: somebody may see it in another tab. */
+const NOTIFY_AFTER = 1000;
+const TOKEN_REFUSED = 4401;
+/** Messages that are read out; older ones go. */
+const READ_OUT = 5;
+
+const element = (id) => document.querySelector(`#${id}`);
+
+export class Messenger {
+  #client;
+  #conversations;
+  #list;
+  #view;
+  #composer;
+  #bar;
+  #open = null;
+  /** Whether what comes is new. */
+  #isLive = false;
+  #settling;
+  #isDrawing = false;
+  #isCatchingUp = false;
+  #learning = new Set();
+  #ended = new AbortController();
+  /** Ready when the server does not believe that this is who it says; with the reason. */
+  refused;
+
+  /** @param {{ userId: string, token?: string }} who is signed in */
+  static async start(who) {
+    const url = new URL("ws", document.baseURI);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    // One origin may have several servers, under several paths.
+    const storage = await openStorage(`${url.pathname} ${who.userId}`);
+    return new Messenger(new Client({ url, ...who, storage }));
+  }
+
+  constructor(client) {
+    const { signal } = this.#ended;
+    const me = client.userId;
+    this.#client = client;
+    this.#conversations = new Conversations(me);
+    this.#bar = new ConnectionBar(client, signal);
+    this.#composer = new Composer(me, (peer, content) => client.send(peer, content), signal);
+    this.#list = new ConversationList(
+      me,
+      this.#conversations,
+      { open: (peer) => this.#goTo(peer), look: (conversation) => this.#learnLast(conversation) },
+      signal,
+    );
+    this.#view = new MessageView(
+      me,
+      {
+        older: () => this.#readOlder(),
+        seen: () => this.#report(),
+        retry: (message) => this.#retry(message),
+        discard: (message) => this.#discard(message),
+      },
+      signal,
+    );
+    this.#listen(signal);
+    this.refused = new Promise((resolve) => {
+      client.addEventListener("state", ({ detail: { code, error } }) => {
+        if (code === TOKEN_REFUSED || error) resolve(error?.message ?? text("tokenRefused"));
+      });
+    });
+    element("who").textContent = me;
+    element("messenger").hidden = false;
+    this.#follow();
+    if (!this.#open) this.#list.focus();
+    client.start();
+  }
+
+  /** Ends it all. */
+  end() {
+    this.#ended.abort();
+    this.#client.stop();
+    clearTimeout(this.#settling);
+    element("settings").close();
+    element("messenger").hidden = true;
+    element("log").replaceChildren();
+    showUnread(0);
+  }
+
+  /** Shows everything anew, as after a change of language. */
+  redraw() {
+    this.#bar.show();
+    this.#draw();
+  }
+
+  #listen(signal) {
+    const client = this.#client;
+    const conversations = this.#conversations;
+    const listen = (target, name, act) => target.addEventListener(name, act, { signal });
+    const told = (name, act) =>
+      listen(client, name, ({ detail }) => {
+        act(detail);
+        this.#draw();
+      });
+    told("state", ({ state }) => state === "connected" && this.#connected());
+    told("message", (message) => this.#delivered(message));
+    told("written", (message) => conversations.write(message));
+    told("status", (status) => conversations.raise(status));
+    told("reissued", ({ toId, id, newId }) => conversations.with(toId).reissue(id, newId));
+    told("refused", ({ toId, id, error }) => conversations.with(toId).refuse(id, error));
+    told("gone", ({ id }) => conversations.discard(id));
+    listen(window, "online", () => client.hurry());
+    listen(document, "visibilitychange", () => document.visibilityState === "visible" && client.check());
+    listen(window, "hashchange", () => this.#follow());
+    listen(element("back"), "click", () => this.#goTo(null));
+    listen(element("conversation"), "keydown", (event) => {
+      if (event.key === "Escape" && !isOfInputMethod(event)) this.#goTo(null);
+    });
+  }
+
+  // What comes.
+
+  #connected() {
+    this.#conversations.letGo();
+    this.#isLive = false;
+    clearTimeout(this.#settling);
+    this.#catchUp();
+    this.#fill();
+  }
+
+  /** Learns what happened meanwhile. One that is under way is answered on the new connection, too. */
+  async #catchUp() {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    await this.#quietly(async () => {
+      this.#conversations.setContacts(await this.#client.contacts());
+      await this.#learnNewest();
+    });
+    this.#isCatchingUp = false;
+    this.#settle();
+  }
+
+  async #learnNewest() {
+    const moment = this.#conversations.moment();
+    this.#conversations.setNewest(await this.#client.history({ size: 100 }), moment);
+    this.#draw();
+  }
+
+  #settle() {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(async () => {
+      this.#isLive = true;
+      // What came meanwhile may have been new as well.
+      await this.#quietly(() => this.#learnNewest());
+    }, SETTLED_AFTER);
+  }
+
+  #delivered(message) {
+    const conversation = this.#conversations.of(message);
+    const isNew = this.#conversations.deliver(message, this.#isLive);
+    if (!this.#isLive && !this.#isCatchingUp) this.#settle();
+    if (message.toId === this.#client.userId) this.#received(message, conversation, isNew);
+    if (this.#conversations.isStranger(conversation.peer)) this.#learnNames();
+    if (conversation !== this.#open) return;
+    if (!conversation.isHeld) this.#fill();
+    else if (isNew) this.#readOut(message, conversation);
+  }
+
+  #received(message, conversation, isNew) {
+    if (message.fromId === this.#client.userId) return this.#client.markRead(message);
+    if (this.#client.hasReported(message.id)) return;
+    conversation.unread.add(message.id);
+    if (!isNew || !this.#isLive) return;
+    setTimeout(() => {
+      const isUnread = conversation.unread.has(message.id) && !this.#ended.signal.aborted;
+      if (isUnread) notify(message, conversation.name, () => this.#goTo(conversation.peer));
+    }, NOTIFY_AFTER);
+  }
+
+  /** For those who do not see it. What is on the page already is not read out when a conversation is opened. */
+  #readOut(message, { name }) {
+    const line = document.createElement("p");
+    const isMine = message.fromId === this.#client.userId;
+    line.textContent = `${isMine ? text("you") : name}: ${message.message}`;
+    element("log").append(line);
+    while (element("log").children.length > READ_OUT) element("log").firstElementChild.remove();
+  }
+
+  /** Reads what the open conversation lacks. */
+  async #fill() {
+    const conversation = this.#open;
+    if (!conversation) return;
+    await this.#quietly(() => conversation.fill(this.#client));
+    this.#draw();
+  }
+
+  async #readOlder() {
+    const conversation = this.#open;
+    return this.#quietly(() => conversation.readOlder(this.#client));
+  }
+
+  async #learnNames() {
+    await this.#once("names", async () => this.#conversations.setContacts(await this.#client.contacts()));
+  }
+
+  async #learnLast(conversation) {
+    if (conversation.isLastCertain) return;
+    await this.#once(conversation, async () => {
+      const { last } = conversation;
+      const [newest] = await this.#client.history({ peer: conversation.peer, size: 1 });
+      if (conversation.last === last) conversation.setLast(newest);
+    });
+  }
+
+  /** Asks for a thing that nobody is asking for already. */
+  async #once(thing, ask) {
+    if (this.#learning.has(thing)) return;
+    this.#learning.add(thing);
+    await this.#quietly(ask);
+    this.#learning.delete(thing);
+    this.#draw();
+  }
+
+  /** Does what may be refused, or be in vain because the client was stopped. @returns whether it was done */
+  async #quietly(act) {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      if (error.name !== "Refused" && error.name !== "Stopped") throw error;
+      return false;
+    }
+  }
+
+  // What goes.
+
+  /** The newest message of the open conversation was seen, and those before it. */
+  #report() {
+    if (this.#ended.signal.aborted || !this.#open?.isHeld) return;
+    const { peer, unread } = this.#open;
+    if (unread.size === 0) return;
+    for (const id of unread) this.#client.markRead({ id, fromId: peer });
+    unread.clear();
+    this.#draw();
+  }
+
+  async #retry({ id }) {
+    this.#composer.focus();
+    try {
+      await this.#client.retry(id);
+    } catch (error) {
+      this.#composer.explain(error);
+    }
+  }
+
+  async #discard(message) {
+    this.#composer.focus();
+    await this.#client.discard(message.id);
+    this.#conversations.of(message).discard(message.id);
+    this.#draw();
+  }
+
+  // What is shown. The address says which conversation is open, so that the browser's way back works.
+
+  #goTo(peer) {
+    location.hash = peer === null ? "" : `#/${peer}`;
+  }
+
+  #follow() {
+    const peer = /^#\/([A-Za-z0-9_.@-]{1,64})$/.exec(location.hash)?.[1];
+    const before = this.#open;
+    this.#open = peer ? this.#conversations.with(peer) : null;
+    if (before && before !== this.#open) {
+      before.isOpen = false;
+      before.trim();
+    }
+    element("messenger").dataset.open = String(Boolean(peer));
+    element("conversation").hidden = !peer;
+    element("conversation").dataset.peer = peer ?? "";
+    element("nothing").hidden = Boolean(peer);
+    element("log").replaceChildren();
+    this.#composer.turnTo(peer ?? null);
+    this.#view.show(this.#open);
+    this.#draw();
+    if (peer) this.#enter();
+    else if (before) this.#list.focus(before.peer);
+  }
+
+  #enter() {
+    this.#open.isOpen = true;
+    this.#fill();
+    // On a phone the keyboard would cover what one came to read.
+    if (matchMedia("(pointer: coarse)").matches) element("peer").focus();
+    else this.#composer.focus();
+  }
+
+  /** Draws once for all that changes at the same time. */
+  #draw() {
+    if (this.#ended.signal.aborted) return;
+    showUnread(this.#conversations.unread());
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    const draw = () => {
+      this.#isDrawing = false;
+      if (this.#ended.signal.aborted) return;
+      element("peer").textContent = this.#open?.name ?? "";
+      this.#list.render(this.#open?.peer ?? null);
+      this.#view.render();
+    };
+    // A page that nobody sees is given no frames to draw in.
+    if (document.hidden) setTimeout(draw, 100);
+    else requestAnimationFrame(draw);
+  }
+}
