@@ -60,6 +60,17 @@ impl Whom {
         }
     }
 
+    /// How to encrypt, and the name that the certificate must be for; nothing where it speaks in the clear.
+    pub fn tls(
+        &self,
+    ) -> Option<(
+        Arc<ClientConfig>,
+        Result<ServerName<'static>, InvalidDnsNameError>,
+    )> {
+        let config = self.tls.as_ref()?;
+        Some((Arc::clone(config), server_name(&self.authority)))
+    }
+
     fn plain(authority: String) -> Self {
         let tls = None;
         Self { authority, tls }
@@ -94,12 +105,11 @@ impl Whom {
 
     fn exchange(&self, text: &str, deadline: Instant) -> io::Result<String> {
         let stream = self.connect(deadline)?;
-        match &self.tls {
+        match self.tls() {
             None => exchange_on(Timed { stream, deadline }, text),
-            Some(config) => {
-                let name = server_name(&self.authority).map_err(io::Error::other)?;
-                let session =
-                    ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+            Some((config, name)) => {
+                let name = name.map_err(io::Error::other)?;
+                let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
                 exchange_on(StreamOwned::new(session, Timed { stream, deadline }), text)
             }
         }

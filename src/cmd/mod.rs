@@ -7,6 +7,7 @@ mod health;
 mod import;
 mod migrate_data;
 mod serve;
+mod talk;
 mod token;
 
 use crate::settings::{Cli, Command};
@@ -25,6 +26,9 @@ pub fn run(cli: Cli) -> Result<(), String> {
         Command::Blocks(command) => admin::blocks(&command),
         Command::Sessions(command) => admin::sessions(&command),
         Command::Messages(command) => admin::messages(&command),
+        Command::Chat(settings) => talk::chat(settings),
+        Command::Send(settings) => talk::send(settings),
+        Command::Tail(settings) => talk::tail(settings),
         Command::MigrateData(settings) => migrate_data::run(&settings),
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod limits;
+mod talk;
 mod tls;
 mod tokens;
 
@@ -18,6 +19,7 @@ pub use admin::{
     UsersCommand,
 };
 pub use limits::{LimitSettings, Switch};
+pub use talk::{ChatSettings, SendSettings, TailSettings, TalkSettings};
 pub use tls::TlsSettings;
 pub use tokens::{MintSettings, Secret, TokenSettings};
 
@@ -43,6 +45,12 @@ pub enum Command {
     Serve(Box<ServeSettings>),
     /// Ask a running server whether it can serve: exit code 0 or 1
     Health(HealthSettings),
+    /// Converse with somebody in the terminal
+    Chat(ChatSettings),
+    /// Send messages, and print a line of JSON for each that is stored
+    Send(SendSettings),
+    /// Print what a user gets as it comes, a line of JSON each
+    Tail(TailSettings),
     /// Make a token for development, and print it
     Token(MintSettings),
     /// Users

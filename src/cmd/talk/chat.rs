@@ -1,0 +1,195 @@
+//! `yanshu chat`: a conversation in the terminal.
+
+use std::collections::HashMap;
+
+use rustyline::{DefaultEditor, ExternalPrinter};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::device::{Device, Event, Order, Orders};
+use super::seen::Seen;
+use crate::protocol::MAX_MESSAGE_BYTES;
+use crate::settings::ChatSettings;
+
+/// Converses until the end of the input, or Ctrl-C.
+pub fn run(settings: ChatSettings) -> Result<(), String> {
+    super::block_on(chat(settings))
+}
+
+async fn chat(settings: ChatSettings) -> Result<(), String> {
+    let mut editor = DefaultEditor::new().map_err(|error| error.to_string())?;
+    // Where there is no terminal, lines are printed as they come.
+    let printer = editor.create_external_printer().ok();
+    let (give, mut lines) = mpsc::channel(1);
+    let prompt = format!(
+        "{} → {}> ",
+        settings.talk.user.as_str(),
+        settings.to.as_str()
+    );
+    std::thread::spawn(move || read(editor, &prompt, &give));
+    let (orders, mut events) = Device::start(settings.talk.clone());
+    let mut orders = Some(orders);
+    let mut screen = Screen {
+        me: settings.talk.user.as_str().to_owned(),
+        peer: settings.to.as_str().to_owned(),
+        printer: printer.map(|printer| Box::new(printer) as Box<dyn ExternalPrinter + Send>),
+        seen: Seen::default(),
+        written: HashMap::new(),
+        waiting: None,
+    };
+    loop {
+        tokio::select! {
+            line = lines.recv(), if orders.is_some() => match line {
+                Some(line) => screen.write(line, orders.as_ref()).await,
+                // What was written is still sent; then the device has no more to tell.
+                None => orders = None,
+            },
+            event = events.recv() => match event {
+                Some(Event::Ended(why)) => return Err(why),
+                Some(Event::Connected) if settings.history > 0 => {
+                    screen.waiting = Some(Vec::new());
+                    let with = screen.peer.clone();
+                    let history = Order::History { with, size: settings.history };
+                    send(orders.as_ref(), history).await;
+                }
+                Some(event) => screen.show(event, orders.as_ref()).await,
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// Hands on what is typed, line by line, to the end.
+fn read(mut editor: DefaultEditor, prompt: &str, give: &mpsc::Sender<String>) {
+    while let Ok(line) = editor.readline(prompt) {
+        let _ = editor.add_history_entry(&line);
+        if give.blocking_send(line).is_err() {
+            return;
+        }
+    }
+}
+
+async fn send(orders: Option<&Orders>, order: Order) {
+    if let Some(orders) = orders {
+        let _ = orders.send(order).await;
+    }
+}
+
+/// What is on the terminal.
+struct Screen {
+    me: String,
+    peer: String,
+    printer: Option<Box<dyn ExternalPrinter + Send>>,
+    seen: Seen,
+    /// What was written here and is not read, by ID.
+    written: HashMap<String, String>,
+    /// What was delivered before the page of history: it is shown after that.
+    waiting: Option<Vec<Value>>,
+}
+
+impl Screen {
+    async fn write(&mut self, line: String, orders: Option<&Orders>) {
+        if line.trim().is_empty() {
+            return;
+        }
+        if line.len() > MAX_MESSAGE_BYTES {
+            return self.print(&format!("not sent: longer than {MAX_MESSAGE_BYTES} bytes"));
+        }
+        let to = self.peer.clone();
+        send(orders, Order::Write { to, text: line }).await;
+    }
+
+    async fn show(&mut self, event: Event, orders: Option<&Orders>) {
+        match event {
+            Event::History(messages) => {
+                let waiting = self.waiting.take().unwrap_or_default();
+                for message in messages.iter().chain(&waiting) {
+                    self.message(message, orders).await;
+                }
+            }
+            Event::Message(message) => match &mut self.waiting {
+                Some(waiting) => waiting.push(message),
+                None => self.message(&message, orders).await,
+            },
+            Event::Written { id, text } => {
+                self.seen.is_new(&id);
+                self.written.insert(id, text);
+            }
+            Event::Status { id, to, status } if to == self.peer => self.tick(&id, status),
+            Event::Refused { id, why } => {
+                let text = self.written.remove(&id).unwrap_or(id);
+                self.print(&format!("✗ {text}: {why}"));
+            }
+            Event::Disconnected(why) => self.print(&format!("({why}; trying again)")),
+            _ => {}
+        }
+    }
+
+    /// Shows a message once, and reports it as read.
+    async fn message(&mut self, message: &Value, orders: Option<&Orders>) {
+        let message = super::flat(message);
+        let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+        let (id, from, to) = (text("id"), text("fromId"), text("toId"));
+        let is_mine = from == self.me;
+        let peer = if is_mine { &to } else { &from };
+        if *peer != self.peer {
+            if self.seen.is_new(&id) {
+                self.print(&format!("(a message from {peer})"));
+            }
+            return;
+        }
+        if self.seen.is_new(&id) {
+            let time = text("time");
+            self.print(&format!("{time} {from}: {}", text("message")));
+        }
+        if !is_mine || to == self.me {
+            send(orders, Order::Read { id, from }).await;
+        }
+    }
+
+    fn tick(&mut self, id: &str, status: u64) {
+        let text = if status == 2 {
+            self.written.remove(id)
+        } else {
+            self.written.get(id).cloned()
+        };
+        if let Some(text) = text {
+            let tick = if status == 2 { "✓✓" } else { "✓" };
+            self.print(&format!("{tick} {text}"));
+        }
+    }
+
+    /// Prints above what is being typed.
+    fn print(&mut self, line: &str) {
+        let line = harmless(line) + "\n";
+        match &mut self.printer {
+            Some(printer) => {
+                let _ = printer.print(line);
+            }
+            None => print!("{line}"),
+        }
+    }
+}
+
+/// What others write must not command the terminal: control characters are shown as pictures of themselves.
+fn harmless(text: &str) -> String {
+    let shown = text.chars().map(|c| match c {
+        '\t' | '\n' => c,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(' '),
+        '\u{7f}' => '\u{2421}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    });
+    shown.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_write_does_not_command_the_terminal() {
+        assert_eq!(harmless("\u{1b}[2Jhi\u{9b}1m\u{7f}"), "␛[2Jhi\u{fffd}1m␡");
+        assert_eq!(harmless("a\tb\n你好"), "a\tb\n你好");
+    }
+}
