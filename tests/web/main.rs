@@ -9,6 +9,7 @@ mod support;
 mod accessible;
 mod away;
 mod browser;
+mod calling;
 mod client;
 mod history;
 mod hostile;

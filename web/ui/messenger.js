@@ -2,7 +2,7 @@
 
 import { Conversations } from "../conversations.js";
 import { openStorage } from "../storage.js";
-import { Client } from "../yanshu.js";
+import { Client, STORED } from "../yanshu.js";
 import { Composer, isOfInputMethod } from "./compose.js";
 import { ConnectionBar } from "./connection.js";
 import { ConversationList } from "./list.js";
@@ -10,8 +10,12 @@ import { MessageView } from "./messages.js";
 import { notify, showUnread } from "./notices.js";
 import { text } from "./text.js";
 
-/** After a connect unread messages come out of the past: so long without one, and what comes is new. */
-const SETTLED_AFTER = 2000;
+/**
+ * After a connect unread messages come out of the past, in their order; behind the newest of them all is new. Where
+ * none is known of, or it does not come, that is taken for granted after so long.
+ */
+const NEW_AFTER = 2000;
+const NEW_AT_LAST = 15e3;
 /** A message is told of when it is still unread after so long: somebody may see it in another tab. */
 const NOTIFY_AFTER = 1000;
 const TOKEN_REFUSED = 4401;
@@ -31,6 +35,9 @@ export class Messenger {
   /** Whether what comes is new. */
   #isLive = false;
   #settling;
+  /** The newest unread message there was after the connect, and what has come since. */
+  #awaited;
+  #came = new Set();
   #isDrawing = false;
   #isCatchingUp = false;
   #learning = new Set();
@@ -130,6 +137,8 @@ export class Messenger {
   #connected() {
     this.#conversations.letGo();
     this.#isLive = false;
+    this.#awaited = undefined;
+    this.#came.clear();
     clearTimeout(this.#settling);
     this.#catchUp();
     this.#fill();
@@ -141,47 +150,55 @@ export class Messenger {
     this.#isCatchingUp = true;
     await this.#quietly(async () => {
       this.#conversations.setContacts(await this.#client.contacts());
-      await this.#learnNewest();
+      const newest = await this.#learnNewest();
+      const isUnread = ({ toId, status }) => toId === this.#client.userId && status === STORED;
+      this.#awaited = newest.findLast(isUnread)?.id;
     });
     this.#isCatchingUp = false;
-    this.#settle();
+    if (this.#came.has(this.#awaited)) return this.#settle();
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#settle(), this.#awaited ? NEW_AT_LAST : NEW_AFTER);
   }
 
   async #learnNewest() {
     const moment = this.#conversations.moment();
-    this.#conversations.setNewest(await this.#client.history({ size: 100 }), moment);
+    const newest = await this.#client.history({ size: 100 });
+    this.#conversations.setNewest(newest, moment);
     this.#draw();
+    return newest;
   }
 
-  #settle() {
+  /** From now on what comes is new; some of what came meanwhile may have been. */
+  async #settle() {
     clearTimeout(this.#settling);
-    this.#settling = setTimeout(async () => {
-      this.#isLive = true;
-      // What came meanwhile may have been new as well.
-      await this.#quietly(() => this.#learnNewest());
-    }, SETTLED_AFTER);
+    this.#isLive = true;
+    this.#came.clear();
+    await this.#quietly(() => this.#learnNewest());
   }
 
   #delivered(message) {
+    const isLive = this.#isLive;
     const conversation = this.#conversations.of(message);
-    const isNew = this.#conversations.deliver(message, this.#isLive);
-    if (!this.#isLive && !this.#isCatchingUp) this.#settle();
-    if (message.toId === this.#client.userId) this.#received(message, conversation, isNew);
+    const isNew = this.#conversations.deliver(message, isLive);
+    if (message.toId === this.#client.userId) this.#received(message, conversation, isNew && isLive);
+    if (!isLive) this.#came.add(message.id);
+    if (!isLive && message.id === this.#awaited) this.#settle();
     if (this.#conversations.isStranger(conversation.peer)) this.#learnNames();
     if (conversation !== this.#open) return;
     if (!conversation.isHeld) this.#fill();
     else if (isNew) this.#readOut(message, conversation);
   }
 
-  #received(message, conversation, isNew) {
+  #received(message, conversation, calls) {
     if (message.fromId === this.#client.userId) return this.#client.markRead(message);
     if (this.#client.hasReported(message.id)) return;
     conversation.unread.add(message.id);
-    if (!isNew || !this.#isLive) return;
-    setTimeout(() => {
-      const isUnread = conversation.unread.has(message.id) && !this.#ended.signal.aborted;
-      if (isUnread) notify(message, conversation.name, () => this.#goTo(conversation.peer));
-    }, NOTIFY_AFTER);
+    if (calls) setTimeout(() => this.#call(message, conversation), NOTIFY_AFTER);
+  }
+
+  #call(message, conversation) {
+    const isUnread = conversation.unread.has(message.id) && !this.#ended.signal.aborted;
+    if (isUnread) notify(message, conversation.name, () => this.#goTo(conversation.peer));
   }
 
   /** For those who do not see it. What is on the page already is not read out when a conversation is opened. */
