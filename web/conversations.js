@@ -28,6 +28,8 @@ class Conversation {
   #sending = [];
   #byId = new Map();
   #filling = null;
+  /** Statuses that came before the page with their message. */
+  #early = new Map();
   /** Grows each time that nothing is certain any more. */
   #doubts = 0;
 
@@ -81,12 +83,15 @@ class Conversation {
     return true;
   }
 
-  /** The status of a message rises. What was being sent takes its place among the sent ones. */
+  /** The status of a message rises. What was being sent takes its place among the sent ones. @returns whether it was */
   raise(id, status) {
     const message = this.#byId.get(id);
-    if (!message || message.status >= status) return;
+    if (!message && this.#filling) this.#early.set(id, status);
+    if (!message || message.status >= status) return false;
     message.status = status;
-    if (remove(this.#sending, message)) this.#append(message, true);
+    const wasSending = remove(this.#sending, message);
+    if (wasSending) this.#append(message, true);
+    return wasSending;
   }
 
   /** A message goes out under another ID. */
@@ -122,7 +127,10 @@ class Conversation {
 
   /** Reads what is missing up to the newest message. One reading serves all who ask meanwhile. */
   fill(client) {
-    this.#filling ??= this.#fill(client).finally(() => (this.#filling = null));
+    this.#filling ??= this.#fill(client).finally(() => {
+      this.#filling = null;
+      this.#early.clear();
+    });
     return this.#filling;
   }
 
@@ -195,8 +203,12 @@ class Conversation {
 
   #append(message, isLive) {
     (this.isHeld ? this.#sent : this.#loose).push(message);
-    if (isLive || !this.last) this.#lastIs(message);
+    if (isLive) this.#lastIs(message);
+    this.last ??= message;
     if (this.#sent.length > CUT_AT) this.trim();
+    // A page of history tells, when somebody looks.
+    const isMuch = this.#loose.length > CUT_AT && !this.isOpen && !this.#filling;
+    if (isMuch) this.#byId.delete(this.#loose.shift().id);
   }
 
   /** There is one object for each message: its status never falls, whatever comes late. */
@@ -206,6 +218,7 @@ class Conversation {
       known.status = Math.max(known.status, message.status);
       return known;
     }
+    message.status = Math.max(message.status, this.#early.get(message.id) ?? 0);
     this.#byId.set(message.id, message);
     return message;
   }
@@ -276,8 +289,9 @@ export class Conversations {
       if (conversation.rank > moment && conversation.isLastCertain) continue;
       conversation.setLast(message);
     }
-    // The order is that of the last message of each.
-    const peers = new Set(messages.toReversed().map((message) => this.of(message)));
+    // The order is that of the last message of each; behind them comes what has come since.
+    const since = this.sorted().filter(({ rank }) => rank > moment);
+    const peers = new Set([...since, ...messages.toReversed().map((message) => this.of(message))]);
     for (const conversation of [...peers].reverse()) conversation.rank = ++this.#rank;
   }
 
@@ -307,7 +321,7 @@ export class Conversations {
 
   raise(status) {
     const conversation = this.of(status);
-    conversation.raise(status.id, status.status);
+    if (conversation.raise(status.id, status.status)) conversation.rank = ++this.#rank;
     if (status.status === READ) conversation.unread.delete(status.id);
   }
 

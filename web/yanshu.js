@@ -187,8 +187,8 @@ export class Client extends EventTarget {
   #resting = [];
   /** Whose messages were reported as read: their senders, by ID. */
   #reported = new Map();
-  /** IDs that are to be reported. */
-  #reports = new Set();
+  /** Those that are to be reported. */
+  #reports = new Map();
   #refilling = null;
   #repeatPause = REPEAT_FIRST;
   /** Writing and resending are one act after the other, so that messages leave in the order in which they were written. */
@@ -289,7 +289,7 @@ export class Client extends EventTarget {
       const [oldest] = this.#reported.keys();
       this.#reported.delete(oldest);
     }
-    this.#report(id);
+    this.#report(id, fromId);
   }
 
   /** Whether this client has reported a message as read. */
@@ -378,7 +378,10 @@ export class Client extends EventTarget {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     // Nobody waits for IDs without a connection: there is an answer to that, NoIdLeft.
-    for (const { reject } of this.#asked.get(IDS).splice(0)) reject(new NoIdLeft());
+    const isForIds = ({ action }) => action === IDS;
+    const resting = this.#resting.filter(isForIds).map(({ question }) => question);
+    this.#resting = this.#resting.filter((one) => !isForIds(one));
+    for (const { reject } of [...this.#asked.get(IDS).splice(0), ...resting]) reject(new NoIdLeft());
     socket?.close();
   }
 
@@ -469,7 +472,7 @@ export class Client extends EventTarget {
   }
 
   #delivered(message) {
-    if (message.toId === this.userId && this.#reported.has(message.id)) this.#report(message.id);
+    if (message.toId === this.userId && this.#reported.has(message.id)) this.#report(message.id, message.fromId);
     // It came as its sender sent it, with status 0: nobody sees a message that is not stored.
     this.#tell("message", { ...message, status: STORED });
   }
@@ -488,8 +491,8 @@ export class Client extends EventTarget {
       this.#refusedQuestion(error);
     } else if (error.action === MESSAGE && chatMsg?.id) {
       this.#refusedMessage(chatMsg.id, error);
-    } else if (error.action === STATUS && error.retryable && chatMsg?.id) {
-      this.#reports.add(chatMsg.id);
+    } else if (error.action === STATUS && error.retryable && this.#reported.has(chatMsg?.id)) {
+      this.#reports.set(chatMsg.id, this.#reported.get(chatMsg.id));
       this.#clear("reporting");
       this.#unlessUnderWay("reporting later", () => this.#sendReports());
     } else if (error.action === CONNECT && !error.retryable) {
@@ -596,16 +599,16 @@ export class Client extends EventTarget {
     if (this.#isInOrder) this.#sendFrame(messageFrame(message));
   }
 
-  #report(id) {
-    this.#reports.add(id);
+  #report(id, fromId) {
+    this.#reports.set(id, fromId);
     if (!this.#timers.has("reporting") && !this.#timers.has("reporting later")) this.#sendReports();
   }
 
   #sendReports() {
     if (this.#state.state !== "connected") return;
-    for (const id of [...this.#reports].slice(0, REPORTS)) {
+    for (const [id, fromId] of [...this.#reports].slice(0, REPORTS)) {
       this.#reports.delete(id);
-      this.#sendFrame({ action: STATUS, toId: this.#reported.get(id), chatMsg: { id, status: READ } });
+      this.#sendFrame({ action: STATUS, toId: fromId, chatMsg: { id, status: READ } });
     }
     this.#after("reporting", REPORTS_EVERY, () => this.#reports.size > 0 && this.#sendReports());
   }

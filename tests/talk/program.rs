@@ -1,7 +1,9 @@
 //! A command that goes on until its input ends or it is killed, and the lines that it prints.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -14,6 +16,7 @@ pub struct Program {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
+    is_read: Arc<AtomicBool>,
 }
 
 impl Program {
@@ -28,15 +31,21 @@ impl Program {
             .expect("the binary can be run");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let (print, lines) = mpsc::channel();
+        let is_read = Arc::new(AtomicBool::new(true));
+        let reads = Arc::clone(&is_read);
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 let _ = print.send(line);
+                if !reads.load(Ordering::Relaxed) {
+                    break;
+                }
             }
         });
         Program {
             input: child.stdin.take(),
             child,
             lines,
+            is_read,
         }
     }
 
@@ -58,12 +67,23 @@ impl Program {
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"))
     }
 
+    /// Nobody reads what it prints any more.
+    pub fn close_output(&mut self) {
+        self.is_read.store(false, Ordering::Relaxed);
+    }
+
     /// Ends its input, waits for its end, and returns the other lines that it prints.
-    pub fn finish(mut self) -> Vec<String> {
+    pub fn finish(self) -> Vec<String> {
+        let (status, lines) = self.end();
+        assert!(status.success(), "{status}");
+        lines
+    }
+
+    /// [`Program::finish`], however it ends.
+    pub fn end(mut self) -> (ExitStatus, Vec<String>) {
         drop(self.input.take());
         let status = self.child.wait().expect("it can be waited for");
-        assert!(status.success(), "{status}");
-        self.lines.iter().collect()
+        (status, self.lines.iter().collect())
     }
 }
 

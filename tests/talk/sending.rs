@@ -95,3 +95,72 @@ async fn a_server_with_tokens_is_shown_one() {
     assert!(ended.status.success(), "{}", ended.stderr);
     assert!(!ended.stderr.contains(&token));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_is_refused_is_named_and_what_came_before_is_stored() {
+    let server = Server::start();
+    let url = server.url();
+    let mut send = Program::start(&["send", "--url", &url, "--as", "ann", "--to", "bob"]);
+    for text in ["one", "two", "bad\0", "three"] {
+        send.type_line(text);
+    }
+    let (status, lines) = send.end();
+    assert_eq!(status.code(), Some(1));
+    let mut bob = Client::connect(&server, "bob").await;
+    for line in &lines {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(bob.next().await["chatMsg"]["id"], line["id"]);
+    }
+    assert!(lines.len() >= 2, "{lines:?}");
+    bob.assert_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_closes_the_output_does_not_lose_the_rest_of_the_input() {
+    let server = Server::start();
+    let url = server.url();
+    let mut send = Program::start(&["send", "--url", &url, "--as", "ann", "--to", "bob"]);
+    send.close_output();
+    for number in 0..20 {
+        send.type_line(&format!("line {number}"));
+    }
+    assert!(send.end().0.success());
+    let mut bob = Client::connect(&server, "bob").await;
+    for number in 0..20 {
+        assert_eq!(
+            bob.next().await["chatMsg"]["message"],
+            format!("line {number}")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_limits_gets_no_flood_and_everything_in_order() {
+    let secret = "--jwt-secret=0123456789abcdef0123456789abcdef";
+    let server = Server::with(&[secret, "--frame-burst=100", "--frame-rate=100"]);
+    let url = server.url();
+    let token = run(&["token", "ann", secret]).stdout.trim().to_owned();
+    let argument = format!("--token={token}");
+    let mut send = Program::start(&[
+        "send", "--url", &url, "--as", "ann", "--to", "ann", &argument,
+    ]);
+    for number in 0..200 {
+        send.type_line(&format!("line {number}"));
+    }
+    let (status, lines) = send.end();
+    assert!(status.success());
+    assert_eq!(lines.len(), 200);
+    let count = "SELECT count(*) FROM messages";
+    assert_eq!(server.database().query_i64(count), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stored_is_a_success_although_the_server_is_gone_at_the_end() {
+    let mut server = Server::start();
+    let url = server.url();
+    let mut send = Program::start(&["send", "--url", &url, "--as", "ann", "--to", "bob"]);
+    send.type_line("stored");
+    assert_eq!(send.json()["status"], 1);
+    server.kill9();
+    assert!(send.end().0.success());
+}

@@ -55,3 +55,26 @@ async fn the_statuses_of_what_one_wrote_are_printed() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn very_many_unread_messages_are_printed_and_reported_to_the_last() {
+    let server = Server::start();
+    let url = server.url();
+    let mut bob = Client::connect(&server, "bob").await;
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        for id in bob.ids().await {
+            bob.message(&id, "ann", "hello").await;
+            bob.expect_status("ann", "bob", &id, 1).await;
+            ids.push(id);
+        }
+    }
+    let tail = Program::start(&["tail", "--url", &url, "--as", "ann", "--read"]);
+    for id in &ids {
+        assert_eq!(tail.json()["id"], **id);
+    }
+    bob.set_patience(std::time::Duration::from_secs(30));
+    for id in &ids {
+        bob.expect_status("ann", "bob", id, 2).await;
+    }
+}

@@ -1,6 +1,7 @@
 /** What one writes: one text for each conversation, until it is sent. */
 
 import { NoIdLeft, Unsendable } from "../yanshu.js";
+import { tab } from "./kept.js";
 import { text } from "./text.js";
 
 export class Composer {
@@ -28,7 +29,7 @@ export class Composer {
   /** Turns to a conversation. */
   turnTo(peer) {
     this.#peer = peer;
-    this.#put(peer === null ? "" : (sessionStorage.getItem(this.#draft(peer)) ?? ""));
+    this.#put(peer === null ? "" : (tab.get(this.#draft(peer)) ?? ""));
   }
 
   focus() {
@@ -61,12 +62,8 @@ export class Composer {
   }
 
   #keep(peer, content) {
-    if (content === "") return sessionStorage.removeItem(this.#draft(peer));
-    try {
-      sessionStorage.setItem(this.#draft(peer), content);
-    } catch {
-      // There is no room: it is in the field still.
-    }
+    if (content === "") tab.remove(this.#draft(peer));
+    else tab.set(this.#draft(peer), content);
   }
 
   #key(event) {
@@ -81,10 +78,12 @@ export class Composer {
     const content = this.#field.value;
     const peer = this.#peer;
     if (content.trim() === "") return;
-    // At once, so that a second Enter does not send it again.
+    // At once, so that a second Enter does not send it again; it is kept until it is in the outbox.
     this.#put("");
+    this.#keep(peer, content);
     try {
       await this.#send(peer, content);
+      if (tab.get(this.#draft(peer)) === content) this.#keep(peer, "");
     } catch (error) {
       this.#giveBack(peer, content);
       this.explain(error);
@@ -93,9 +92,10 @@ export class Composer {
 
   /** What was not sent is there to be sent again. */
   #giveBack(peer, content) {
-    const join = (later) => [content, later].filter(Boolean).join("\n");
-    if (peer === this.#peer) this.#put(join(this.#field.value));
-    else this.#keep(peer, join(sessionStorage.getItem(this.#draft(peer))));
+    const since = peer === this.#peer ? this.#field.value : tab.get(this.#draft(peer));
+    const whole = [content, since === content ? "" : since].filter(Boolean).join("\n");
+    this.#keep(peer, whole);
+    if (peer === this.#peer) this.#put(whole);
   }
 
   #say(error) {

@@ -58,6 +58,14 @@ export class ConversationList {
     while (this.#list.children.length > elements.length) this.#list.lastElementChild.remove();
   }
 
+  /** Looks again at those in view: what is known of them may have become uncertain. */
+  lookAgain() {
+    for (const { element } of this.#rows.values()) {
+      this.#inView.unobserve(element);
+      this.#inView.observe(element);
+    }
+  }
+
   /** The row of a conversation takes the focus; without one, the field to search in. */
   focus(peer) {
     (this.#rows.get(peer)?.button ?? this.#field).focus();

@@ -10,7 +10,8 @@ const NEAR = 600;
 const TICKS = { [SENDING]: ["◷", "sending"], [STORED]: ["✓", "stored"], [READ]: ["✓✓", "read"] };
 /** ASCII only: text without spaces may follow an address directly, as in Chinese. */
 const LINK = /https?:\/\/[\x21-\x7e]+/g;
-const NOT_AT_ITS_END = /[.,:;!?'")\]}>]+$/;
+/** Looked for from its beginning only: else very many of them would take very long. */
+const NOT_AT_ITS_END = /(?<![.,:;!?'")\]}>])[.,:;!?'")\]}>]+$/;
 
 export class MessageView {
   #me;
@@ -23,7 +24,8 @@ export class MessageView {
   #older = document.querySelector("#older");
   #beginning = document.querySelector("#beginning");
   #newest = document.querySelector("#newest");
-  #isReading = false;
+  /** Whose older messages are being read. */
+  #reading = null;
   #isAtEnd = true;
 
   /**
@@ -85,7 +87,8 @@ export class MessageView {
     for (const message of messages) {
       const of = moment(message.time).toDateString();
       if (of !== before) {
-        const key = `${document.documentElement.lang} ${of} ${message.id}`;
+        // What is today depends on when one looks.
+        const key = `${document.documentElement.lang} ${new Date().toDateString()} ${of} ${message.id}`;
         rows.set(key, this.#rows.get(key) ?? dayRow(message.time));
         before = of;
       }
@@ -120,13 +123,13 @@ export class MessageView {
 
   async #readOlder() {
     const conversation = this.#conversation;
-    if (this.#isReading || this.#older.hidden || !conversation.isHeld) return;
-    this.#isReading = true;
+    if (this.#reading === conversation || this.#older.hidden || !conversation.isHeld) return;
+    this.#reading = conversation;
     let isRead = false;
     try {
       isRead = await this.#on.older();
     } finally {
-      this.#isReading = false;
+      if (this.#reading === conversation) this.#reading = null;
     }
     if (this.#conversation !== conversation) return;
     this.render();

@@ -164,6 +164,7 @@ export class Messenger {
     const moment = this.#conversations.moment();
     const newest = await this.#client.history({ size: 100 });
     this.#conversations.setNewest(newest, moment);
+    this.#list.lookAgain();
     this.#draw();
     return newest;
   }

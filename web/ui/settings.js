@@ -1,5 +1,6 @@
 /** How a person wants the page: language, colours, notifications. Kept for all tabs. */
 
+import { browser } from "./kept.js";
 import { speak, text } from "./text.js";
 
 const dialog = document.querySelector("#settings");
@@ -13,8 +14,8 @@ const notify = document.querySelector("#notify");
  * @param {object} on `language()` after the language changed; `signOut()`
  */
 export function settle(on) {
-  const chosen = (name) => localStorage.getItem(`yanshu ${name}`) ?? "";
-  const choose = (name, value) => localStorage.setItem(`yanshu ${name}`, value);
+  const chosen = (name) => browser.get(`yanshu ${name}`) ?? "";
+  const choose = (name, value) => browser.set(`yanshu ${name}`, value);
   const colour = () => {
     if (theme.value) document.documentElement.dataset.theme = theme.value;
     else delete document.documentElement.dataset.theme;

@@ -1,5 +1,6 @@
 /** Who this is: asked once for each tab, so that two people can sit at one browser. */
 
+import { tab } from "./kept.js";
 import { text } from "./text.js";
 
 const KEPT = "yanshu session";
@@ -7,7 +8,7 @@ const KEPT = "yanshu session";
 /** Who is signed in in this tab: `{ userId, token }`, or nothing. */
 export function signedIn() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT));
+    return JSON.parse(tab.get(KEPT));
   } catch {
     return null;
   }
@@ -15,7 +16,7 @@ export function signedIn() {
 
 /** Nothing of this person stays in the tab. */
 export function signOut() {
-  sessionStorage.clear();
+  tab.clear();
 }
 
 /**
@@ -45,7 +46,7 @@ export function askWho(asksForToken, why = "") {
       event.preventDefault();
       document.querySelector("#sign-in").hidden = true;
       const who = { userId: userId.value, token: asksForToken ? token.value.trim() : undefined };
-      sessionStorage.setItem(KEPT, JSON.stringify(who));
+      tab.set(KEPT, JSON.stringify(who));
       resolve(who);
     };
   });

@@ -1,13 +1,16 @@
 //! `yanshu chat`: a conversation in the terminal.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 
 use rustyline::{DefaultEditor, ExternalPrinter};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::device::{Device, Event, Order, Orders};
+use super::harmless;
 use super::seen::Seen;
+use super::terminal::Terminal;
 use crate::protocol::MAX_MESSAGE_BYTES;
 use crate::settings::ChatSettings;
 
@@ -17,6 +20,8 @@ pub fn run(settings: ChatSettings) -> Result<(), String> {
 }
 
 async fn chat(settings: ChatSettings) -> Result<(), String> {
+    // The thread that reads may hold it when this ends.
+    let _terminal = Terminal::keep();
     let mut editor = DefaultEditor::new().map_err(|error| error.to_string())?;
     // Where there is no terminal, lines are printed as they come.
     let printer = editor.create_external_printer().ok();
@@ -139,8 +144,9 @@ impl Screen {
             return;
         }
         if self.seen.is_new(&id) {
-            let time = text("time");
-            self.print(&format!("{time} {from}: {}", text("message")));
+            // A further line begins further right: none looks like a message of its own.
+            let (time, shown) = (text("time"), text("message").replace('\n', "\n    "));
+            self.print(&format!("{time} {from}: {shown}"));
         }
         if !is_mine || to == self.me {
             send(orders, Order::Read { id, from }).await;
@@ -166,30 +172,9 @@ impl Screen {
             Some(printer) => {
                 let _ = printer.print(line);
             }
-            None => print!("{line}"),
+            None => {
+                let _ = std::io::stdout().write_all(line.as_bytes());
+            }
         }
-    }
-}
-
-/// What others write must not command the terminal: control characters are shown as pictures of themselves.
-fn harmless(text: &str) -> String {
-    let shown = text.chars().map(|c| match c {
-        '\t' | '\n' => c,
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(' '),
-        '\u{7f}' => '\u{2421}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    });
-    shown.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_write_does_not_command_the_terminal() {
-        assert_eq!(harmless("\u{1b}[2Jhi\u{9b}1m\u{7f}"), "␛[2Jhi\u{fffd}1m␡");
-        assert_eq!(harmless("a\tb\n你好"), "a\tb\n你好");
     }
 }

@@ -1,12 +1,12 @@
 //! A device that stays connected: what was not acknowledged is sent again, what was said comes as events.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::Rng as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use super::wire::{Lost, Wire};
 use crate::protocol::Timestamp;
@@ -17,8 +17,15 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// After so long a connection was a good one, and the next pause is the shortest again.
 const GOOD: Duration = Duration::from_secs(30);
-/// What was refused for the moment is sent again after so long.
-const AGAIN: Duration = Duration::from_secs(2);
+/// What was refused for the moment is sent again after so long, then after twice as long, up to this.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_LONGEST: Duration = Duration::from_secs(30);
+/// Messages on their way at a time.
+const WINDOW: usize = 32;
+/// Reports that go out at a time, and how often; those of the last minutes are remembered.
+const REPORTS: usize = 20;
+const REPORTS_EVERY: Duration = Duration::from_millis(500);
+const REPORTED: usize = 1_000;
 /// IDs to have in reserve.
 const RESERVE: usize = 10;
 /// Orders and events that wait.
@@ -65,19 +72,28 @@ pub struct Device {
     orders: mpsc::Receiver<Order>,
     /// Whether orders may still come.
     is_open: bool,
+    /// Orders that came while nobody could obey.
+    waiting: VecDeque<Order>,
     events: mpsc::Sender<Event>,
     ids: VecDeque<String>,
     is_asking: bool,
-    /// Written, and waiting for an ID: to whom, and what.
-    unnamed: VecDeque<(String, String)>,
+    /// Written, and not sent: to whom, and what.
+    unsent: VecDeque<(String, String)>,
     /// Sent, and not acknowledged, in their order.
     outbox: Vec<Letter>,
     /// Questions for history, in the order in which they are answered.
     asked: VecDeque<Value>,
-    /// Pause before the next attempt.
+    /// Read, and to be reported: the ID, and the sender.
+    reports: VecDeque<(String, String)>,
+    /// Reports that the server may still refuse for the moment.
+    reported: VecDeque<(String, String)>,
+    next_reports: Instant,
+    /// Pause before the next attempt to connect.
     pause: Duration,
-    /// What the server could not do is asked for again then.
+    /// What the server could not do is sent again then; nothing new is sent before.
     again: Option<Instant>,
+    /// How long that takes the next time.
+    again_after: Duration,
 }
 
 /// A message that is on its way.
@@ -135,21 +151,26 @@ impl Device {
             settings,
             orders,
             is_open: true,
+            waiting: VecDeque::new(),
             events,
             ids: VecDeque::new(),
             is_asking: false,
-            unnamed: VecDeque::new(),
+            unsent: VecDeque::new(),
             outbox: Vec::new(),
             asked: VecDeque::new(),
+            reports: VecDeque::new(),
+            reported: VecDeque::new(),
+            next_reports: Instant::now(),
             pause: SHORTEST,
             again: None,
+            again_after: AGAIN,
         };
         tokio::spawn(device.run());
         (give, hear)
     }
 
     async fn run(mut self) {
-        loop {
+        while !self.is_done() {
             let lost = match Wire::connect(&self.settings).await {
                 Err(lost) => lost,
                 Ok(wire) => {
@@ -172,8 +193,37 @@ impl Device {
             }
             // After a restart all clients of a server come at once: chance spreads them.
             let share: f64 = rand::rng().random();
-            sleep(self.pause.mul_f64(share)).await;
+            let pause = lost.pause.unwrap_or(self.pause.mul_f64(share));
+            self.rest(Instant::now() + pause).await;
             self.pause = (self.pause * 2).min(LONGEST);
+        }
+    }
+
+    /// Whether there is nothing to do, and will not be.
+    fn is_done(&self) -> bool {
+        let has_orders = self.is_open || !self.waiting.is_empty();
+        !has_orders && self.outbox.is_empty() && self.unsent.is_empty() && self.reports.is_empty()
+    }
+
+    /// Waits without a connection. That there will be no more orders is noticed.
+    async fn rest(&mut self, until: Instant) {
+        while !self.is_done() {
+            tokio::select! {
+                () = sleep_until(until) => return,
+                order = self.orders.recv(), if self.takes_orders() => self.take(order),
+            }
+        }
+    }
+
+    /// Whether there is room for more that is written.
+    fn takes_orders(&self) -> bool {
+        self.is_open && self.unsent.len() < QUEUE && self.waiting.len() < QUEUE
+    }
+
+    fn take(&mut self, order: Option<Order>) {
+        match order {
+            Some(order) => self.waiting.push_back(order),
+            None => self.is_open = false,
         }
     }
 
@@ -192,16 +242,21 @@ impl Device {
         self.tell(Event::Connected).await?;
         self.is_asking = false;
         self.repeat(wire).await?;
-        while self.is_open || !self.outbox.is_empty() || !self.unnamed.is_empty() {
-            self.name(wire).await?;
+        while !self.is_done() {
+            while let Some(order) = self.waiting.pop_front() {
+                self.obey(order, wire).await?;
+            }
+            self.send(wire).await?;
+            self.report(wire).await?;
             let again = self.again;
+            let reports = again.is_none() && !self.reports.is_empty();
             tokio::select! {
-                order = self.orders.recv(), if self.is_open => match order {
-                    Some(order) => self.obey(order, wire).await?,
-                    None => self.is_open = false,
-                },
+                order = self.orders.recv(), if self.takes_orders() => self.take(order),
                 frame = wire.next() => self.hear(frame?, wire).await?,
-                () = until(again), if again.is_some() => self.repeat(wire).await?,
+                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {
+                    self.repeat(wire).await?;
+                }
+                () = sleep_until(self.next_reports), if reports => {}
             }
         }
         Ok(())
@@ -219,11 +274,15 @@ impl Device {
         Ok(())
     }
 
-    /// Sends what was written, as far as there are IDs, and asks for more where they run short.
-    async fn name(&mut self, wire: &mut Wire) -> Result<(), Left> {
-        while let Some((to, text)) = self.unnamed.pop_front() {
+    /// Sends what was written, as far as there are IDs, and asks for more where they run short. Nothing overtakes
+    /// what the server could not take.
+    async fn send(&mut self, wire: &mut Wire) -> Result<(), Left> {
+        while self.again.is_none() && self.outbox.len() < WINDOW {
+            let Some((to, text)) = self.unsent.pop_front() else {
+                break;
+            };
             let Some(id) = self.ids.pop_front() else {
-                self.unnamed.push_front((to, text));
+                self.unsent.push_front((to, text));
                 break;
             };
             let letter = Letter {
@@ -233,26 +292,44 @@ impl Device {
                 time: Timestamp::now(),
             };
             let (id, text) = (letter.id.clone(), letter.text.clone());
-            self.tell(Event::Written { id, text }).await?;
             let frame = letter.frame();
             self.outbox.push(letter);
+            self.tell(Event::Written { id, text }).await?;
             wire.send(frame).await?;
         }
-        let wants_more = self.is_open || !self.unnamed.is_empty();
-        if self.ids.len() < RESERVE && wants_more && !self.is_asking {
+        let wants_more = self.is_open || !self.unsent.is_empty();
+        let may_ask = !self.is_asking && self.again.is_none();
+        if self.ids.len() < RESERVE && wants_more && may_ask {
             self.is_asking = true;
             wire.send(json!({"action": "2"})).await?;
         }
         Ok(())
     }
 
+    /// Reports what was read, so many at a time that a long absence is no flood.
+    async fn report(&mut self, wire: &mut Wire) -> Result<(), Lost> {
+        let is_time = self.again.is_none() && Instant::now() >= self.next_reports;
+        if self.reports.is_empty() || !is_time {
+            return Ok(());
+        }
+        for _ in 0..REPORTS {
+            let Some((id, from)) = self.reports.pop_front() else {
+                break;
+            };
+            let read = json!({"action": "4", "toId": from, "chatMsg": {"id": id, "status": 2}});
+            self.reported.push_back((id, from));
+            wire.send(read).await?;
+        }
+        let many = self.reported.len().saturating_sub(REPORTED);
+        self.reported.drain(..many);
+        self.next_reports = Instant::now() + REPORTS_EVERY;
+        Ok(())
+    }
+
     async fn obey(&mut self, order: Order, wire: &mut Wire) -> Result<(), Lost> {
         match order {
-            Order::Write { to, text } => self.unnamed.push_back((to, text)),
-            Order::Read { id, from } => {
-                let read = json!({"action": "4", "toId": from, "chatMsg": {"id": id, "status": 2}});
-                wire.send(read).await?;
-            }
+            Order::Write { to, text } => self.unsent.push_back((to, text)),
+            Order::Read { id, from } => self.reports.push_back((id, from)),
             Order::History { with, size } => {
                 let question = json!({"action": "12", "toId": with, "pageSize": size});
                 self.asked.push_back(question.clone());
@@ -268,18 +345,17 @@ impl Device {
         match frame["action"].as_str().unwrap_or_default() {
             "2" => {
                 self.is_asking = false;
+                self.again_after = AGAIN;
                 let ids = text(&frame["chatMsg"]["message"]);
                 self.ids.extend(ids.split(',').map(str::to_owned));
             }
             "3" => self.tell(Event::Message(frame)).await?,
-            "4" => {
-                let is_mine = frame["toId"] == self.settings.user.as_str();
-                if is_mine {
-                    self.outbox.retain(|letter| letter.id != id);
-                    let status = frame["chatMsg"]["status"].as_u64().unwrap_or_default();
-                    let to = text(&frame["fromId"]);
-                    self.tell(Event::Status { id, to, status }).await?;
-                }
+            "4" if frame["toId"] == self.settings.user.as_str() => {
+                self.again_after = AGAIN;
+                self.outbox.retain(|letter| letter.id != id);
+                let status = frame["chatMsg"]["status"].as_u64().unwrap_or_default();
+                let to = text(&frame["fromId"]);
+                self.tell(Event::Status { id, to, status }).await?;
             }
             "12" => {
                 self.asked.pop_front();
@@ -297,13 +373,19 @@ impl Device {
         let error = &frame["error"];
         let code = error["code"].as_str().unwrap_or_default();
         let may_repeat = error["retryable"] == true;
-        if may_repeat {
-            self.again.get_or_insert(Instant::now() + AGAIN);
+        if may_repeat && self.again.is_none() {
+            self.again = Some(Instant::now() + self.again_after);
+            self.again_after = (self.again_after * 2).min(AGAIN_LONGEST);
         }
         match error["action"].as_str().unwrap_or_default() {
             "2" => self.is_asking = false,
             "12" if !may_repeat => {
                 self.asked.pop_front();
+            }
+            "4" if may_repeat => {
+                let place = self.reported.iter().position(|(of, _)| *of == id);
+                self.reports
+                    .extend(place.and_then(|place| self.reported.remove(place)));
             }
             "3" if !may_repeat => {
                 let Some(place) = self.outbox.iter().position(|letter| letter.id == id) else {
@@ -312,8 +394,8 @@ impl Device {
                 let letter = self.outbox.remove(place);
                 if matches!(code, "id_not_granted" | "id_conflict") {
                     // Nothing of ours is stored under that ID: it goes under another.
-                    self.unnamed.push_front((letter.to, letter.text));
-                    return self.name(wire).await;
+                    self.unsent.push_front((letter.to, letter.text));
+                    return self.send(wire).await;
                 }
                 let why = error["message"].as_str().unwrap_or(code).to_owned();
                 self.tell(Event::Refused { id, why }).await?;
@@ -323,13 +405,18 @@ impl Device {
         Ok(())
     }
 
-    async fn tell(&self, event: Event) -> Result<(), Deaf> {
-        self.events.send(event).await.map_err(|_| Deaf)
-    }
-}
-
-async fn until(moment: Option<Instant>) {
-    if let Some(moment) = moment {
-        tokio::time::sleep_until(moment.into()).await;
+    /// Tells the listener, who may be waiting to give an order itself.
+    async fn tell(&mut self, event: Event) -> Result<(), Deaf> {
+        let room = loop {
+            tokio::select! {
+                room = self.events.reserve() => break room.map_err(|_| Deaf)?,
+                order = self.orders.recv(), if self.is_open => match order {
+                    Some(order) => self.waiting.push_back(order),
+                    None => self.is_open = false,
+                },
+            }
+        };
+        room.send(event);
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod device;
 mod seen;
 mod send;
 mod tail;
+mod terminal;
 mod wire;
 
 pub use chat::run as chat;
@@ -38,4 +39,43 @@ fn flat(message: &Value) -> Value {
         "message": body["message"],
         "time": body["time"],
     })
+}
+
+/// A line of JSON. What commands a terminal in it, and JSON does not escape, is escaped.
+fn line(value: &Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// What others write must not command the terminal: control characters are shown as pictures of themselves.
+fn harmless(text: &str) -> String {
+    let shown = text.chars().map(|c| match c {
+        '\t' | '\n' => c,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(' '),
+        '\u{7f}' => '\u{2421}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    });
+    shown.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_write_does_not_command_the_terminal() {
+        assert_eq!(harmless("\u{1b}[2Jhi\u{9b}1m\u{7f}"), "␛[2Jhi\u{fffd}1m␡");
+        assert_eq!(harmless("a\tb\n你好"), "a\tb\n你好");
+        let text = "\u{1b}[2J\u{9b}1m\u{7f}你好";
+        let written = line(&json!(text));
+        assert_eq!(written, r#""\u001b[2J\u009b1m\u007f你好""#);
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+    }
 }

@@ -52,7 +52,9 @@ async fn tail(settings: TailSettings) -> Result<(), String> {
 }
 
 /// Whether somebody still reads.
-fn print(line: &Value) -> bool {
+fn print(value: &Value) -> bool {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+    writeln!(out, "{}", super::line(value))
+        .and_then(|()| out.flush())
+        .is_ok()
 }

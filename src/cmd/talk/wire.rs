@@ -6,17 +6,20 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use super::harmless;
 use crate::cmd::ask::Whom;
 use crate::settings::{Secret, TalkSettings};
 use crate::tls::Trust;
 
 /// How long the server may take to answer a connect frame, with all that comes before.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Pause after the server has closed because of a flood.
+const FLOODED: Duration = Duration::from_secs(60);
 /// The server pings every 25 s: after so much silence the connection is dead.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -28,6 +31,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub struct Lost {
     /// Whether another attempt can help (PROTOCOL.md, "Close codes and reconnecting").
     pub may_return: bool,
+    /// How long to wait before it, where that is said.
+    pub pause: Option<Duration>,
     /// A sentence.
     pub why: String,
 }
@@ -36,7 +41,15 @@ impl Lost {
     fn broken(why: impl ToString) -> Self {
         Self {
             may_return: true,
+            pause: None,
             why: why.to_string(),
+        }
+    }
+
+    fn for_good(why: impl ToString) -> Self {
+        Self {
+            may_return: false,
+            ..Self::broken(why)
         }
     }
 
@@ -44,18 +57,21 @@ impl Lost {
         let why = match code {
             4401 => "the token is missing, wrong or expired".to_owned(),
             4409 => "one device too many: this was the oldest".to_owned(),
-            _ => format!("closed with {code} {reason}").trim_end().to_owned(),
+            _ => harmless(format!("closed with {code} {reason}").trim_end()),
         };
-        let may_return = matches!(code, 1001 | 1006 | 1011 | 4408 | 4429);
-        Self { may_return, why }
+        Self {
+            may_return: !matches!(code, 1000 | 1002 | 1007 | 1009 | 4401 | 4409),
+            pause: (code == 4429).then_some(FLOODED),
+            why,
+        }
     }
 
     fn refused(frame: &Value) -> Self {
         let error = &frame["error"];
-        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| harmless(error[name].as_str().unwrap_or_default());
         Self {
             may_return: error["retryable"] == true,
-            why: format!("{} ({})", text("message"), text("code")),
+            ..Self::broken(format!("{} ({})", text("message"), text("code")))
         }
     }
 }
@@ -63,6 +79,7 @@ impl Lost {
 /// A connection that is connected as a user.
 pub struct Wire {
     user: String,
+    heard: Instant,
     socket: WebSocketStream<Box<dyn Stream>>,
 }
 
@@ -76,23 +93,19 @@ impl Wire {
     }
 
     async fn open(settings: &TalkSettings) -> Result<Self, Lost> {
-        let refused = |why: String| Lost {
-            may_return: false,
-            why,
-        };
         let certificate = settings.server.tls_cert.as_deref();
         let whom = match &settings.url {
             Some(url) => Whom::at(url, Trust::Authorities(certificate)),
             None => Whom::own(settings.server.listen, certificate.map(|_| Trust::Any)),
         };
-        let whom = whom.map_err(refused)?;
+        let whom = whom.map_err(Lost::for_good)?;
         let stream = TcpStream::connect(&whom.authority).await;
         let stream = stream.map_err(|e| Lost::broken(format!("{}: {e}", whom.authority)))?;
         stream.set_nodelay(true).map_err(Lost::broken)?;
         let (stream, scheme): (Box<dyn Stream>, _) = match whom.tls() {
             None => (Box::new(stream), "ws"),
             Some((config, name)) => {
-                let name = name.map_err(|error| refused(error.to_string()))?;
+                let name = name.map_err(Lost::for_good)?;
                 let connecting = TlsConnector::from(config).connect(name, stream);
                 (Box::new(connecting.await.map_err(Lost::broken)?), "wss")
             }
@@ -101,14 +114,20 @@ impl Wire {
         let (socket, _) = client_async(url, stream)
             .await
             .map_err(|error| match error {
+                // A proxy answers 502 or 504 while the server behind it starts anew.
                 Error::Http(answer) => Lost {
-                    may_return: matches!(answer.status().as_u16(), 429 | 503),
-                    why: format!("the server refuses (HTTP {})", answer.status()),
+                    may_return: answer.status().is_server_error() || answer.status() == 429,
+                    ..Lost::broken(format!("the server refuses (HTTP {})", answer.status()))
                 },
                 other => Lost::broken(other),
             })?;
         let user = settings.user.as_str().to_owned();
-        let mut wire = Self { user, socket };
+        let heard = Instant::now();
+        let mut wire = Self {
+            user,
+            heard,
+            socket,
+        };
         let token = settings.token.as_ref().map(|Secret(token)| token);
         wire.send(json!({"action": "1", "token": token})).await?;
         let answer = wire.next().await?;
@@ -128,8 +147,9 @@ impl Wire {
     /// The next frame. Pings are answered on the way. Nothing is lost where this is dropped before it is done.
     pub async fn next(&mut self) -> Result<Value, Lost> {
         loop {
-            let message = timeout(SILENCE, self.socket.next()).await;
+            let message = timeout_at(self.heard + SILENCE, self.socket.next()).await;
             let message = message.map_err(|_| Lost::broken("nothing came for a minute"))?;
+            self.heard = Instant::now();
             match message {
                 Some(Ok(Message::Text(text))) => {
                     return serde_json::from_str(&text).map_err(Lost::broken);
