@@ -7,8 +7,9 @@ use rustyline::{DefaultEditor, ExternalPrinter};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::device::{Device, Event, Order, Orders};
+use super::device::Device;
 use super::harmless;
+use super::said::{Event, Order, Orders};
 use super::seen::Seen;
 use super::terminal::Terminal;
 use crate::protocol::MAX_MESSAGE_BYTES;

@@ -2,6 +2,7 @@
 
 mod chat;
 mod device;
+mod said;
 mod seen;
 mod send;
 mod tail;

@@ -10,7 +10,8 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::{Instant, interval};
 
-use super::device::{Device, Event, Order, Orders};
+use super::device::Device;
+use super::said::{Event, Order, Orders};
 use crate::protocol::MAX_MESSAGE_BYTES;
 use crate::settings::SendSettings;
 

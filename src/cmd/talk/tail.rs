@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use super::device::{Device, Event, Order};
+use super::device::Device;
+use super::said::{Event, Order};
 use super::seen::Seen;
 use crate::settings::TailSettings;
 
