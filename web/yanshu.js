@@ -605,12 +605,12 @@ export class Client extends EventTarget {
   }
 
   #sendReports() {
-    if (this.#state.state !== "connected") return;
+    if (this.#state.state !== "connected" || this.#reports.size === 0) return;
     for (const [id, fromId] of [...this.#reports].slice(0, REPORTS)) {
       this.#reports.delete(id);
       this.#sendFrame({ action: STATUS, toId: fromId, chatMsg: { id, status: READ } });
     }
-    this.#after("reporting", REPORTS_EVERY, () => this.#reports.size > 0 && this.#sendReports());
+    this.#after("reporting", REPORTS_EVERY, () => this.#sendReports());
   }
 
   #ask(action, fields) {

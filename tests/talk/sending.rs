@@ -1,11 +1,25 @@
 //! `yanshu send`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::program::Program;
 use super::support::command::run;
 use super::support::ports::free_port;
-use super::support::{Client, Server};
+use super::support::{Client, Server, within};
+
+/// Whether a connection to this port has bytes in the kernel that nobody has read.
+fn has_untaken_bytes(port: u16) -> bool {
+    let connections = std::fs::read_to_string("/proc/net/tcp").expect("this is Linux");
+    let local = format!(":{port:04X}");
+    connections.lines().skip(1).any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let untaken = fields[4].split_once(':').map(|(_, untaken)| untaken);
+        // 01 is ESTABLISHED.
+        fields[1].ends_with(&local) && fields[3] == "01" && untaken != Some("00000000")
+    })
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_is_sent_and_the_line_says_that_it_is_stored() {
@@ -33,9 +47,19 @@ async fn each_line_of_the_input_is_a_message_and_all_are_stored_in_their_order()
     for _ in 0..20 {
         assert_eq!(send.json()["status"], 1);
     }
-    // The server goes away in the middle, and comes back.
+    // The server goes away in the middle, with some that it was sent and did not take, and comes back.
+    server.signal("STOP");
+    for text in &texts[20..25] {
+        send.type_line(text);
+    }
+    within("bytes that the server does not take", async {
+        while !has_untaken_bytes(server.port()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     server.kill9();
-    for text in &texts[20..] {
+    for text in &texts[25..] {
         send.type_line(text);
     }
     server.restart();

@@ -209,15 +209,18 @@ async fn a_report_that_was_lost_is_made_again() {
     // The first connection takes reports and drops them.
     let script = "
         let connections = 0;
+        let dropped = 0;
         class Forgetful extends WebSocket {
             number = ++connections;
             send(text) {
                 if (this.number > 1 || JSON.parse(text).action !== '4') super.send(text);
+                else dropped += 1;
             }
         }
         const { client, until, told, became } = begin({ WebSocket: Forgetful });
         client.start();
         client.markRead(await until(({ name }) => name === 'message'));
+        while (dropped === 0) await new Promise((next) => setTimeout(next, 5));
         client.stop();
         client.start();
         await became('connected');
