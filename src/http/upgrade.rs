@@ -36,13 +36,22 @@ pub struct Door {
     pub proxies: Vec<IpNet>,
 }
 
+impl Door {
+    /// What is answered to a request for a name that is none of this server's.
+    pub(super) fn other_name(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        let host = header(request, HOST).unwrap_or_default();
+        let text = "this server answers to loopback names only (see --allowed-host)\n";
+        let is_other = !self.gate.allows_host(host);
+        is_other.then(|| refuse(StatusCode::FORBIDDEN).body(text))
+    }
+}
+
 /// Answers an upgrade, or says why not.
 pub async fn upgrade(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Error> {
-    let host = header(&request, HOST).unwrap_or_default();
-    if !door.gate.allows_host(host) {
-        let text = "this server answers to loopback names only (see --allowed-host)\n";
-        return Ok(refuse(StatusCode::FORBIDDEN).body(text));
+    if let Some(refused) = door.other_name(&request) {
+        return Ok(refused);
     }
+    let host = header(&request, HOST).unwrap_or_default();
     let origin = header(&request, ORIGIN);
     if origin.is_some_and(|origin| !door.gate.allows_origin(origin, host)) {
         let text = "this server answers to pages of its own only (see --allowed-origin)\n";

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_OPENER_POLICY,
-    CROSS_ORIGIN_RESOURCE_POLICY, ETag, EntityTag, HOST, IfNoneMatch, REFERRER_POLICY,
+    CROSS_ORIGIN_RESOURCE_POLICY, ETag, EntityTag, IfNoneMatch, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, web};
@@ -47,11 +47,8 @@ pub async fn config(door: web::Data<Door>) -> HttpResponse {
 /// A file, or that the browser has it already (RFC 9110 §13.1.2). It asks each time: a new version of the
 /// server has a new page.
 fn file(request: &HttpRequest, door: &Door, path: &str) -> HttpResponse {
-    let host = request.headers().get(HOST);
-    let host = host.and_then(|host| host.to_str().ok());
-    if !door.gate.allows_host(host.unwrap_or_default()) {
-        let text = "this server answers to loopback names only (see --allowed-host)\n";
-        return protected(StatusCode::FORBIDDEN).body(text);
+    if let Some(refused) = door.other_name(request) {
+        return refused;
     }
     let Some(file) = Files::get(path) else {
         return protected(StatusCode::NOT_FOUND).body("there is no such file\n");

@@ -13,6 +13,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::harmless;
 use crate::cmd::ask::Whom;
+use crate::protocol::CloseCode;
 use crate::settings::{Secret, TalkSettings};
 use crate::tls::Trust;
 
@@ -54,15 +55,18 @@ impl Lost {
     }
 
     fn closed(code: u16, reason: &str) -> Self {
-        let why = match code {
-            4401 => "the token is missing, wrong or expired".to_owned(),
-            4409 => "one device too many: this was the oldest".to_owned(),
-            _ => harmless(format!("closed with {code} {reason}").trim_end()),
-        };
+        // A code that no server of ours sends is a proxy's: it may be another time.
+        let row = CloseCode::TABLE.into_iter().find(|row| row.number == code);
+        let is_flood = row
+            .as_ref()
+            .is_some_and(|row| row.code == CloseCode::Flooding);
         Self {
-            may_return: !matches!(code, 1000 | 1002 | 1007 | 1009 | 4401 | 4409),
-            pause: (code == 4429).then_some(FLOODED),
-            why,
+            may_return: row.as_ref().is_none_or(|row| row.reconnect),
+            pause: is_flood.then_some(FLOODED),
+            why: match row {
+                Some(row) => format!("closed with {code}: {}", row.meaning),
+                None => harmless(format!("closed with {code} {reason}").trim_end()),
+            },
         }
     }
 
