@@ -20,12 +20,13 @@ use crate::actors::db_executor::{DbExecutor, WriteBatch};
 use crate::actors::flow::Untaken;
 use crate::actors::link::Links;
 use crate::actors::session::{Deadlines, Shared};
-use crate::actors::sweeper::sweep_regularly;
+use crate::actors::sweeper::{sweep_files_regularly, sweep_regularly};
 use crate::auth::{AdminKey, Gate, Verifier};
 use crate::bus::local::Hub;
 use crate::bus::{Bus, Events};
 use crate::chat::{Budget, Limits};
-use crate::http::{self, Api, Counters, Door, Entrance, Health};
+use crate::files::FileStore;
+use crate::http::{self, Api, Counters, Desk, Door, Entrance, Files, Health, Places};
 use crate::metrics::Metrics;
 use crate::settings::{Secret, ServeSettings};
 use crate::store::Store;
@@ -99,11 +100,12 @@ impl Application {
     pub fn build(
         settings: &ServeSettings,
         store: &Store,
+        files: Option<FileStore>,
         node: Node,
         credentials: Credentials,
     ) -> io::Result<Self> {
         let writers = DbExecutor::start_writers(store, settings.writers());
-        Self::with_writers(settings, store, node, credentials, writers)
+        Self::with_writers(settings, store, files, node, credentials, writers)
     }
 
     /// The same with other writing lanes: benchmarks measure the sockets without a store.
@@ -113,6 +115,7 @@ impl Application {
     pub fn with_writers(
         settings: &ServeSettings,
         store: &Store,
+        files: Option<FileStore>,
         Node { bus, events }: Node,
         Credentials {
             verifier,
@@ -163,6 +166,7 @@ impl Application {
             gate: gate(settings, verifier.is_some(), certificates.is_some()),
             max_frame: settings.max_frame_size as usize,
             proxies: settings.limits.trusted_proxy.clone(),
+            file_size_max: files.is_some().then_some(settings.files.max_file_size),
         });
         let health = Data::new(Health {
             readers,
@@ -191,20 +195,31 @@ impl Application {
         }
         let api = settings.admin_token.as_ref().map(|Secret(token)| Api {
             key: AdminKey::new(token),
-            readers: health.readers.clone(),
-            writer: DbExecutor::start_lane(store, 1),
+            desk: desk(store, &health, patience, http::api::AT_ONCE),
             chat: chat.clone(),
-            patience,
             limits: limits.clone(),
             proxies: settings.limits.trusted_proxy.clone(),
             metrics: metrics.clone(),
             room: Arc::new(Semaphore::new(http::api::AT_ONCE)),
-            work: Arc::new(Semaphore::new(http::api::AT_ONCE)),
         });
         if let Some(retain) = settings.retain {
             let lane = DbExecutor::start_lane(store, 1);
             actix_web::rt::spawn(sweep_regularly(lane, retain, metrics.clone()));
         }
+        let files = files.map(|bytes| {
+            let lane = DbExecutor::start_lane(store, 1);
+            let grace = settings.files.file_grace;
+            let sweeping = sweep_files_regularly(lane, bytes.clone(), grace, metrics.clone());
+            actix_web::rt::spawn(sweeping);
+            Files {
+                bytes,
+                desk: desk(store, &health, patience, http::files::AT_ONCE),
+                places: Places::new(limits.is_some()),
+                size_max: settings.files.max_file_size,
+                quota: settings.files.file_quota,
+                metrics: metrics.clone(),
+            }
+        });
         let tls = certificates.map(encryption).transpose()?;
         let links = Links::default();
         actix_web::rt::spawn(links.clone().watch(settings.stall_timeout, metrics.clone()));
@@ -221,6 +236,7 @@ impl Application {
             health,
             counters,
             api,
+            files,
         };
         let mut server = Server::build().shutdown_timeout(1).disable_signals();
         if let Some(workers) = settings.workers {
@@ -294,6 +310,12 @@ fn gate(settings: &ServeSettings, has_tokens: bool, has_tls: bool) -> Gate {
     let mut names = settings.allowed_host.clone();
     names.push(settings.listen.ip().to_string());
     Gate::open(&names, origins)
+}
+
+/// The way of requests to the store, with a writing lane of its own.
+fn desk(store: &Store, health: &Health, patience: Duration, at_once: usize) -> Desk {
+    let writer = DbExecutor::start_lane(store, 1);
+    Desk::new(health.readers.clone(), writer, patience, at_once)
 }
 
 fn start_chat(parts: Parts) -> Addr<ChatServer> {

@@ -2,16 +2,17 @@
 //!
 //! Layers, each sees only those to its left; siblings do not know each other:
 //!
-//! [`protocol`], [`files`], [`hash`] → [`chat`], [`store`], [`bus`], [`auth`], [`tls`], [`metrics`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
+//! [`protocol`], [`watched`], [`hash`] → [`chat`], [`store`], [`bus`], [`files`], [`auth`], [`tls`], [`metrics`] → [`actors`] → [`http`] → [`app`] → [`cmd`]
 //!
 //! | room | holds | knows nothing of |
 //! |---|---|---|
 //! | [`protocol`] | frames in and out, IDs, error and close codes: pure | actix, diesel |
-//! | [`files`] | files that may be replaced while the server runs | what is in them |
+//! | [`watched`] | files that may be replaced while the server runs | what is in them |
 //! | [`hash`] | tables by keys that clients choose | what is in them |
 //! | [`chat`] | the rules as plain data: ID allocator, routes, a device's cursor, budgets | actix, diesel, sockets |
 //! | [`store`] | diesel: connections, schema, migrations, messages, receipts, contacts, IDs | actix, frames |
 //! | [`bus`] | how committed frames reach users on other nodes: in-process, or NATS | diesel, actix |
+//! | [`files`] | the bytes of files, in a folder or by S3 | who may read them |
 //! | [`auth`] | who may speak to this server | actors |
 //! | [`tls`] | the server's certificate, and how one is judged | sockets |
 //! | [`metrics`] | what is counted | where it is counted |
@@ -37,3 +38,4 @@ pub mod protocol;
 pub mod settings;
 pub mod store;
 pub mod tls;
+pub mod watched;

@@ -51,6 +51,10 @@ pub struct Metrics {
     closes: IntCounterVec,
     /// Messages that were removed since they were too old.
     pub removed: IntCounter,
+    /// Files that nobody could read any more, and that were removed.
+    pub files_removed: IntCounter,
+    /// Uploads, by result.
+    uploads: IntCounterVec,
     /// Requests to the provisioning API, by status.
     api: IntCounterVec,
     /// How often something on the bus may have been lost.
@@ -127,6 +131,11 @@ impl Metrics {
                 "removed_messages_total",
                 "Messages that were removed since they were too old",
             )?,
+            files_removed: new.counter(
+                "files_removed_total",
+                "Files that nobody could read any more, and that were removed",
+            )?,
+            uploads: new.counters("uploads_total", "Uploads of files, by result", &["result"])?,
             api: new.counters(
                 "api_requests_total",
                 "Requests to the provisioning API, by status",
@@ -194,6 +203,12 @@ impl Metrics {
     /// The server closes a connection.
     pub fn close(&self, code: u16) {
         self.closes.with_label_values(&[code.to_string()]).inc();
+    }
+
+    /// An upload was answered; `problem`: with which code, if it was refused.
+    pub fn upload(&self, problem: Option<&'static str>) {
+        let result = problem.unwrap_or(OK);
+        self.uploads.with_label_values(&[result]).inc();
     }
 
     /// A request to the provisioning API was answered.

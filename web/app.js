@@ -19,11 +19,11 @@ settle({
   },
 });
 
-const { tokens } = await configuration();
+const { tokens, files } = await configuration();
 const before = signedIn();
 let who = before && Boolean(before.token) === tokens ? before : await askWho(tokens);
 for (;;) {
-  messenger = await Messenger.start(who);
+  messenger = await Messenger.start(who, files?.max);
   const why = await messenger.refused;
   messenger.end();
   const next = await askWho(tokens, why);

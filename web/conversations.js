@@ -8,7 +8,7 @@
  * of history tells; from then on what is delivered is appended.
  */
 
-import { READ, STORED } from "./yanshu.js";
+import { FILE, READ, SENDING, STORED } from "./yanshu.js";
 
 /** Messages of a conversation that nobody looks at are kept up to so many, and cut back now and then. */
 const KEPT = 200;
@@ -62,6 +62,11 @@ class Conversation {
       known.error = message.error;
       return false;
     }
+    const upload = this.#byId.get(message.upload);
+    if (upload) {
+      this.#becomes(upload, message);
+      return true;
+    }
     this.#sending.push(this.#keep(message));
     this.last = message;
     return true;
@@ -94,14 +99,32 @@ class Conversation {
     return wasSending;
   }
 
+  /**
+   * A file that is to be uploaded: it stands among what is being sent, as a message without a text whose ID is the
+   * upload's key.
+   *
+   * @param {string} [id] the message that it was, as the server had its file no more
+   * @returns whether it was new
+   */
+  upload(upload, id = upload.key) {
+    const { key, fromId, toId, time, error } = upload;
+    const message = { id: key, fromId, toId, type: FILE, message: "", status: SENDING, time, error, waiting: upload };
+    const known = this.#byId.get(id);
+    if (known) this.#becomes(known, message);
+    return known === undefined && this.write(message);
+  }
+
   /** A message goes out under another ID. */
   reissue(id, newId) {
     const message = this.#byId.get(id);
-    if (!message) return;
-    this.#byId.delete(id);
-    message.id = newId;
-    message.error = undefined;
-    this.#byId.set(newId, message);
+    if (message) this.#becomes(message, { id: newId });
+  }
+
+  /** Stays in its place. */
+  #becomes(message, fields) {
+    this.#byId.delete(message.id);
+    Object.assign(message, { error: undefined, waiting: undefined }, fields);
+    this.#byId.set(message.id, message);
   }
 
   /** A message will not be sent; it stays where it is, with the reason. */
@@ -309,6 +332,12 @@ export class Conversations {
     const isNew = conversation.write(message);
     if (isNew) conversation.rank = ++this.#rank;
     return isNew;
+  }
+
+  /** A file that is to be uploaded, see {@link Conversation#upload}. */
+  upload(upload, id) {
+    const conversation = this.with(upload.toId);
+    if (conversation.upload({ ...upload, fromId: this.#me }, id)) conversation.rank = ++this.#rank;
   }
 
   /** A message that the server delivered, see {@link Conversation#deliver}. @returns whether it was new */

@@ -27,6 +27,25 @@ export interface Message {
 export interface Outgoing extends Message {
   /** Why the server has refused it. */
   error?: { code: string; message: string; retryable: boolean };
+  /** The key of the upload that it came of. */
+  upload?: string;
+}
+
+/** A file that is to be uploaded, and then sent. */
+export interface Upload {
+  key: string;
+  toId: string;
+  name: string;
+  /** In bytes. */
+  size: number;
+  mime: string;
+  /** When it was added, `yyyy-MM-dd HH:mm:ss` in UTC. */
+  time: string;
+  blob: Blob;
+  /** Where it is uploaded already: the text of its message. */
+  content?: string;
+  /** Why it is not uploaded. */
+  error?: Outgoing["error"];
 }
 
 export interface Contact {
@@ -73,10 +92,21 @@ export interface Storage {
   countIds(since: number): Promise<number>;
   /** In the order in which they were put there. */
   outbox(): Promise<Outgoing[]>;
-  putOut(message: Outgoing): Promise<void>;
+  /** One of an upload only where that waits still, which it does no longer then; says whether it did. */
+  putOut(message: Outgoing): Promise<boolean | void>;
   /** Puts a message in the place of the one with this ID, where that is still there; says whether it was. */
   replaceOut(id: string, message: Outgoing): Promise<boolean>;
+  /** With the upload that it came of. */
   removeOut(id: string): Promise<void>;
+  /** Those that wait, in the order in which they were put there. */
+  uploads(): Promise<Upload[]>;
+  putUpload(upload: Upload): Promise<void>;
+  /** Puts an upload in the place of the one with this key, where that waits still; says whether it does. */
+  replaceUpload(key: string, upload: Upload): Promise<boolean>;
+  /** Where it waits still. */
+  removeUpload(key: string): Promise<void>;
+  /** Takes a message out, and lets the upload that it came of wait again, where that is still there. */
+  uploadAgain(id: string): Promise<Upload | undefined>;
 }
 
 export class MemoryStorage implements Storage {
@@ -84,9 +114,14 @@ export class MemoryStorage implements Storage {
   addIds(ids: string[], granted: number): Promise<void>;
   countIds(since: number): Promise<number>;
   outbox(): Promise<Outgoing[]>;
-  putOut(message: Outgoing): Promise<void>;
+  putOut(message: Outgoing): Promise<boolean>;
   replaceOut(id: string, message: Outgoing): Promise<boolean>;
   removeOut(id: string): Promise<void>;
+  uploads(): Promise<Upload[]>;
+  putUpload(upload: Upload): Promise<void>;
+  replaceUpload(key: string, upload: Upload): Promise<boolean>;
+  removeUpload(key: string): Promise<void>;
+  uploadAgain(id: string): Promise<Upload | undefined>;
 }
 
 export interface Options {
@@ -106,6 +141,7 @@ export class Client extends EventTarget {
   check(): void;
   stop(): void;
   send(toId: string, content: string, type?: Type): Promise<Message>;
+  send(toId: string, content: string, type: Type, options: { upload?: string }): Promise<Message | null>;
   retry(id: string): Promise<void>;
   discard(id: string): Promise<void>;
   markRead(message: Pick<Message, "id" | "fromId">): void;

@@ -3,6 +3,8 @@
  * client owes to both. It has no dependency, knows nothing of pages, and runs wherever there is a `WebSocket`
  * and an `EventTarget`: in browsers, and in Node.js from version 22.
  *
+ * Files go over HTTP, beside it: `files.js` uploads and fetches them, `uploads.js` keeps those that wait for that.
+ *
  * It connects, and again after the network or the server was away; sends what was not acknowledged until it is;
  * keeps message IDs in reserve, so that one can write while offline; repeats what the server could not do at the
  * moment; reports what was read; and notices a connection that is dead without having been closed.
@@ -112,12 +114,16 @@ export class Stopped extends Error {
 }
 
 /**
- * What a client must not forget: IDs that were granted and not spent, and messages that were not acknowledged.
- * This one forgets with its page; `storage.js` has one that does not. Each act is done as a whole or not at all.
+ * What a client must not forget: IDs that were granted and not spent, messages that were not acknowledged, and files
+ * that are to be uploaded, or whose messages were not acknowledged. This one forgets with its page; `storage.js` has
+ * one that does not. Each act is done as a whole or not at all.
  */
 export class MemoryStorage {
   #ids = [];
   #outbox = new Map();
+  /** Uploads by key, and of which there is no message. */
+  #uploads = new Map();
+  #waiting = new Set();
 
   /** Takes the oldest ID granted after `since`, for good: no other taker gets it. */
   async takeId(since) {
@@ -138,8 +144,11 @@ export class MemoryStorage {
     return [...this.#outbox.values()].map((message) => ({ ...message }));
   }
 
+  /** Puts a message in; one of an upload only where that waits still, which it does no longer then. @returns whether it did */
   async putOut(message) {
+    if (message.upload && !this.#waiting.delete(message.upload)) return false;
     this.#outbox.set(message.id, { ...message });
+    return true;
   }
 
   /** Puts a message in the place of the one with this ID, where that is still there. @returns whether it was */
@@ -150,8 +159,42 @@ export class MemoryStorage {
     return true;
   }
 
+  /** Takes a message out, and with it the upload that it came of. */
   async removeOut(id) {
+    this.#uploads.delete(this.#outbox.get(id)?.upload);
     this.#outbox.delete(id);
+  }
+
+  /** Uploads that wait, in the order in which they were put here. */
+  async uploads() {
+    return [...this.#waiting].map((key) => ({ ...this.#uploads.get(key) }));
+  }
+
+  async putUpload(upload) {
+    this.#uploads.set(upload.key, { ...upload });
+    this.#waiting.add(upload.key);
+  }
+
+  /** Puts an upload in the place of the one with this key, where that waits still. @returns whether it does */
+  async replaceUpload(key, upload) {
+    if (!this.#waiting.has(key)) return false;
+    this.#uploads.set(key, { ...upload });
+    return true;
+  }
+
+  /** Takes an upload out, where it waits still. */
+  async removeUpload(key) {
+    if (this.#waiting.delete(key)) this.#uploads.delete(key);
+  }
+
+  /** Takes a message out, and lets the upload that it came of wait again. @returns that upload, where it is still here */
+  async uploadAgain(id) {
+    const upload = this.#uploads.get(this.#outbox.get(id)?.upload);
+    if (!upload) return undefined;
+    const { content: _, error: __, ...again } = upload;
+    this.#outbox.delete(id);
+    await this.putUpload(again);
+    return again;
   }
 }
 
@@ -163,8 +206,8 @@ export class MemoryStorage {
  * - `state`: see {@link Client#state};
  * - `message`: a message that the server delivered, to this user or from another device of theirs. It may come
  *   again on another connection;
- * - `written`: a message of this user that is in the outbox, with status 0, and with `error` where the server has
- *   refused it. It is told again with each connection, and by all devices that share a storage;
+ * - `written`: a message of this user that is in the outbox, with status 0, with `error` where the server has
+ *   refused it, and with the key of its `upload` where it came of one. It is told again with each connection, and by all devices that share a storage;
  * - `status`: `{ id, fromId, toId, status }`, of the message with this ID from `toId` to `fromId`;
  * - `refused`: `{ id, toId, error }`, a message that will not be sent, and why. It stays in the outbox until
  *   {@link Client#retry} or {@link Client#discard};
@@ -258,12 +301,15 @@ export class Client extends EventTarget {
    *
    * @param {string} toId
    * @param {string} content text, or for {@link FILE} the JSON that says which file
-   * @returns the message, with status 0
+   * @param {object} [options]
+   * @param {string} [options.upload] the key of the upload that this is the message of
+   * @returns the message, with status 0; nothing where another device with the same storage has seen to that upload
    * @throws {Unsendable | NoIdLeft} nothing was written
    */
-  async send(toId, content, type = TEXT) {
+  async send(toId, content, type = TEXT, { upload } = {}) {
     // Half of a character of two halves is no Unicode, and no JSON that a server takes.
     const message = { toId, type, message: content.toWellFormed?.() ?? content, time: now() };
+    if (upload !== undefined) message.upload = upload;
     checkSendable(message);
     return this.#inTurn(() => this.#write(message));
   }
@@ -551,7 +597,7 @@ export class Client extends EventTarget {
   async #write(content) {
     const id = await this.#takeId();
     const message = { ...content, id, fromId: this.userId, status: SENDING };
-    await this.#storage.putOut(message);
+    if ((await this.#storage.putOut(message)) === false) return null;
     this.#tell("written", { ...message });
     this.#sendMessage(message);
     this.#refill();

@@ -16,6 +16,9 @@ use crate::metrics::Metrics;
 
 /// A connection that is over has so long to send its last bytes and go.
 const LINGER: Duration = Duration::from_secs(10);
+/// A file goes at no less than so many bytes a millisecond, on the whole: a connection that drips holds a place
+/// that others wait for.
+const FILE_RATE: u64 = 1;
 /// A connection may take so many times as long to take one page as to take nothing: a client that
 /// drips would else hold its page, which others wait for, as long as it likes.
 const DRIPS: u32 = 4;
@@ -31,6 +34,10 @@ pub struct Link {
     busy: AtomicU64,
     /// Milliseconds after `born`, plus one, when the last byte was handed over; 0: not yet.
     ended: AtomicU64,
+    /// Bytes that have gone either way since a file is on its way, plus one; 0: none is.
+    moved: AtomicU64,
+    /// Milliseconds after `born`, plus one, when the last of them went; 0: no more are waited for.
+    moved_at: AtomicU64,
     /// The connection is to be reset.
     cut: AtomicBool,
     /// The task that the connection waits in.
@@ -48,6 +55,8 @@ impl Link {
             blocked: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             ended: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            moved_at: AtomicU64::new(0),
             cut: AtomicBool::new(false),
             task: AtomicWaker::new(),
             requested: AtomicBool::new(false),
@@ -95,6 +104,17 @@ impl Link {
         }
     }
 
+    /// So many bytes have gone, one way or the other.
+    pub fn moved(&self, bytes: usize) {
+        if self.moved.load(Ordering::Relaxed) == 0 {
+            return; // no file is on its way
+        }
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        if self.moved_at.load(Ordering::Relaxed) != 0 {
+            self.moved_at.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
     /// The session is over.
     pub fn over(&self) {
         let now = self.now();
@@ -109,9 +129,12 @@ impl Link {
             0 => false,
             since => u128::from(self.now().saturating_sub(since)) >= limit.as_millis(),
         };
-        // What is no WebSocket is there for one request.
-        let lasts = !self.upgraded.load(Ordering::Relaxed) && self.born.elapsed() >= stall * DRIPS;
+        // What is no WebSocket is there for one request, or for a file.
+        let file = Duration::from_millis(self.moved.load(Ordering::Relaxed) / FILE_RATE);
+        let lasts =
+            !self.upgraded.load(Ordering::Relaxed) && self.born.elapsed() >= stall * DRIPS + file;
         lasts
+            || for_longer(&self.moved_at, stall)
             || for_longer(&self.blocked, stall)
             || for_longer(&self.busy, stall * DRIPS)
             || for_longer(&self.ended, LINGER.min(stall))
@@ -129,6 +152,32 @@ impl Link {
         match self.cut.load(Ordering::Acquire) {
             true => Poll::Ready(()),
             false => Poll::Pending,
+        }
+    }
+}
+
+/// A file on its way over a connection, up or down: as long as it moves, the connection may last.
+#[derive(Debug, Clone)]
+pub struct Transfer(Option<Arc<Link>>);
+
+impl Transfer {
+    /// Over this connection.
+    pub fn of(link: Option<&Arc<Link>>) -> Self {
+        Self(link.cloned())
+    }
+
+    /// Bytes are waited for from now on.
+    pub fn goes_on(&self) {
+        if let Some(link) = &self.0 {
+            link.moved.fetch_max(1, Ordering::Relaxed);
+            link.moved_at.store(link.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// It is the server that is waited for, and no bytes.
+    pub fn rests(&self) {
+        if let Some(link) = &self.0 {
+            link.moved_at.store(0, Ordering::Relaxed);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Removes what is too old to be kept, a little at a time, beside everything else.
+//! Removes what is too old to be kept, and files that nobody can read any more, a little at a time, beside
+//! everything else.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +7,9 @@ use actix::Addr;
 use tokio::time::sleep;
 
 use super::db_executor::{DbExecutor, Run};
+use crate::files::FileStore;
 use crate::metrics::Metrics;
-use crate::store::{StoreError, Sweep, Swept};
+use crate::store::{FileSweep, FilesSwept, Store, StoreError, Sweep, Swept};
 
 /// From one sweep to the next; a sweep that failed is begun anew after it, too.
 const REST: Duration = Duration::from_secs(3600);
@@ -15,6 +17,9 @@ const REST: Duration = Duration::from_secs(3600);
 /// database is there for messages.
 const PAUSES: u32 = 4;
 const PAUSE_MIN: Duration = Duration::from_millis(2);
+
+/// From one sweep of files to the next at least.
+const FILES_REST_MIN: Duration = Duration::from_millis(500);
 
 /// Sweeps for ever.
 pub async fn sweep_regularly(lane: Addr<DbExecutor>, retain: Duration, metrics: Metrics) {
@@ -46,4 +51,58 @@ async fn sweep(
         sleep((began.elapsed() * PAUSES).max(PAUSE_MIN)).await;
     }
     Ok(removed)
+}
+
+/// Sweeps files for ever: those that were not sent within this time, and whatever else nobody can read.
+pub async fn sweep_files_regularly(
+    lane: Addr<DbExecutor>,
+    files: FileStore,
+    grace: Duration,
+    metrics: Metrics,
+) {
+    let rest = (grace / 4).clamp(FILES_REST_MIN, REST);
+    loop {
+        match sweep_files(&lane, &files, grace, &metrics).await {
+            Ok(0) => {}
+            Ok(removed) => log::info!("{removed} files that nobody can read were removed"),
+            Err(error) => {
+                log::warn!("files that nobody can read were not all removed, again later: {error}");
+            }
+        }
+        sleep(rest).await;
+    }
+}
+
+/// Goes through all files once. Returns how many were removed.
+async fn sweep_files(
+    lane: &Addr<DbExecutor>,
+    files: &FileStore,
+    grace: Duration,
+    metrics: &Metrics,
+) -> Result<usize, String> {
+    let mut at = Some(FileSweep::new(grace));
+    let mut removed = 0;
+    while let Some(sweep) = at {
+        let began = Instant::now();
+        let FilesSwept { going, next } = ask(lane, move |store| store.sweep_files(sweep)).await?;
+        for id in going {
+            let gone = files.remove(id).await;
+            gone.map_err(|error| error.to_string())?;
+            ask(lane, move |store| store.forget_file(id)).await?;
+            metrics.files_removed.inc();
+            removed += 1;
+        }
+        at = next;
+        sleep((began.elapsed() * PAUSES).max(PAUSE_MIN)).await;
+    }
+    Ok(removed)
+}
+
+async fn ask<T: Send + 'static>(
+    lane: &Addr<DbExecutor>,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, String> {
+    let result = lane.send(Run::new(work)).await;
+    let result = result.unwrap_or(Err(StoreError::Gone));
+    result.map_err(|error| error.to_string())
 }

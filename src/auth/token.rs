@@ -9,8 +9,8 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
 
 use super::keys::{Key, KeyError, Keyring};
-use crate::files::Watched;
 use crate::protocol::{UserId, display_name};
+use crate::watched::Watched;
 
 /// How far clocks may differ.
 const LEEWAY: Duration = Duration::from_secs(2);

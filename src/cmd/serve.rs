@@ -10,6 +10,7 @@ use super::demo;
 use crate::app::{Application, Credentials, Node};
 use crate::auth::{self, Verifier};
 use crate::bus::nats::{self, NatsOptions};
+use crate::files::FileStore;
 use crate::settings::{Secret, ServeSettings, TlsSettings, TokenSettings};
 use crate::store::{DatabaseUrl, Store, StoreOptions};
 use crate::tls::{Certificates, PairError};
@@ -28,10 +29,11 @@ pub fn run(settings: &ServeSettings) -> Result<(), String> {
         log::warn!("the limit of open files stays as it is: {error}");
     }
     let store = open(settings)?;
+    let files = files(settings)?;
     if settings.demo {
         demo::fill(&store).map_err(|error| format!("--demo: {error}"))?;
     }
-    actix_web::rt::System::new().block_on(serve(settings, &store, credentials))
+    actix_web::rt::System::new().block_on(serve(settings, &store, files, credentials))
 }
 
 /// What tokens are held against, where the server is not open.
@@ -81,8 +83,8 @@ fn check_nodes(settings: &ServeSettings) -> Result<(), String> {
 fn open(settings: &ServeSettings) -> Result<Store, String> {
     let options = StoreOptions {
         url: settings.store.database_url.clone(),
-        // And for whoever runs the server, and for the sweeper, none of whom must wait for another.
-        writers: u32::try_from(settings.writers() + 2).unwrap_or(u32::MAX),
+        // And for whoever runs the server, for files, and for two sweepers, none of whom must wait for another.
+        writers: u32::try_from(settings.writers() + 4).unwrap_or(u32::MAX),
         readers: u32::try_from(settings.readers()).unwrap_or(u32::MAX),
         timeout: settings.store.store_timeout,
         strangers: settings.tokens.is_open(),
@@ -116,9 +118,22 @@ async fn join(settings: &ServeSettings, store: &Store) -> Result<Node, String> {
     })
 }
 
+/// Where the bytes of files are, where there are any.
+fn files(settings: &ServeSettings) -> Result<Option<FileStore>, String> {
+    let is_one_of_many = settings.bus.nats_url.is_some();
+    let place = settings.files.place(is_one_of_many);
+    if settings.files.file_store.is_none() && is_one_of_many {
+        log::warn!(
+            "there are no files: nodes share a folder or a bucket for them, which --file-store names"
+        );
+    }
+    FileStore::open(&place).map_err(|error| format!("--file-store: {place}: {error}"))
+}
+
 async fn serve(
     settings: &ServeSettings,
     store: &Store,
+    files: Option<FileStore>,
     credentials: Credentials,
 ) -> Result<(), String> {
     let listen = settings.listen;
@@ -129,7 +144,7 @@ async fn serve(
         Some(_) => "https",
         None => "http",
     };
-    let app = Application::build(settings, store, node, credentials).map_err(failed)?;
+    let app = Application::build(settings, store, files, node, credentials).map_err(failed)?;
     let address = app.address();
     let mut terminate = on(SignalKind::terminate())?;
     let mut interrupt = on(SignalKind::interrupt())?;

@@ -151,10 +151,15 @@ impl Connection {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
+        match buffer.filled().len() - before {
+            0 => {}
+            read => self.link.moved(read),
+        }
         self.unless_cut(cx, read)
     }
 }
@@ -253,6 +258,9 @@ impl AsyncWrite for Connection {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
         };
+        if let Poll::Ready(Ok(written)) = done {
+            this.link.moved(written);
+        }
         this.unless_cut(cx, done)
     }
 

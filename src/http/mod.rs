@@ -1,14 +1,18 @@
 //! HTTP, plain or over TLS: connections that come in, the WebSocket upgrade, the health check, the metrics,
-//! the provisioning API and the web client.
+//! the provisioning API, files and the web client.
 
 mod address;
 pub mod api;
+mod bearer;
 mod connection;
+mod desk;
 mod entrance;
+pub mod files;
 mod handover;
 mod health;
 mod metrics;
 mod parting;
+mod problem;
 mod service;
 mod turnstile;
 mod upgrade;
@@ -17,7 +21,9 @@ mod web;
 use actix_web::web::{ServiceConfig, get};
 
 pub use api::Api;
+pub use desk::Desk;
 pub use entrance::Entrance;
+pub use files::{Files, Places};
 pub use health::Health;
 pub use metrics::Counters;
 pub use service::Service;

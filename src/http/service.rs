@@ -22,7 +22,7 @@ use actix_web::{App, Error};
 use super::connection::Connection;
 use super::entrance::Entrance;
 use super::turnstile::Turnstile;
-use super::{Api, Counters, Door, Health, api, handover, routes};
+use super::{Api, Counters, Door, Files, Health, api, files, handover, routes};
 use crate::actors::link::Link;
 
 /// How long a closed connection may stay for the client to read the last frame and close in turn.
@@ -46,6 +46,8 @@ pub struct Service {
     pub counters: Data<Counters>,
     /// What the provisioning API needs, where there is one.
     pub api: Option<Api>,
+    /// What files need, where there are any.
+    pub files: Option<Files>,
 }
 
 impl Service {
@@ -131,6 +133,9 @@ impl Service {
             .app_data(self.health.clone())
             .app_data(self.counters.clone())
             .configure(routes)
+            .configure(|config| {
+                files::routes(config, self.files.clone(), self.door.clone());
+            })
             .configure(|config| {
                 if let Some(api) = self.api.clone() {
                     api::routes(config, api);

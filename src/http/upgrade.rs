@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
+    CONTENT_LENGTH, HOST, HeaderName, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder, rt, web};
@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::address::client_address;
+use super::bearer::bearer;
 use super::handover::Handover;
 use crate::actors::Stage;
 use crate::actors::session::{Session, Shared, Shown};
@@ -34,6 +35,8 @@ pub struct Door {
     pub max_frame: usize,
     /// Proxies that are believed when they say for whom they ask.
     pub proxies: Vec<IpNet>,
+    /// The largest file, in bytes, where there are files.
+    pub file_size_max: Option<u64>,
 }
 
 impl Door {
@@ -131,7 +134,7 @@ fn seat(address: Option<IpAddr>, door: &Door) -> Result<Option<Seat>, TooMany> {
 }
 
 /// A header as text; empty where it is none.
-fn header(request: &HttpRequest, name: HeaderName) -> Option<&str> {
+pub(super) fn header(request: &HttpRequest, name: HeaderName) -> Option<&str> {
     let value = request.headers().get(name)?;
     Some(value.to_str().unwrap_or_default())
 }
@@ -154,11 +157,7 @@ fn shown(request: &HttpRequest, shared: &Shared) -> Shown {
 /// The token of an upgrade: from `Authorization: Bearer` (RFC 6750 §2.1), or among the subprotocols,
 /// the one place where a page can put it.
 fn token(request: &HttpRequest) -> Option<&str> {
-    let bearer = header(request, AUTHORIZATION).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    bearer.or_else(|| {
+    bearer(request.headers()).or_else(|| {
         let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
         let offered = offered.filter_map(|value| value.to_str().ok());
         let mut offered = offered.flat_map(|value| value.split(',')).map(str::trim);

@@ -19,7 +19,7 @@ struct Files;
 
 /// What the page may do (CSP Level 3): speak with its own server, and never make a script of a text.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      img-src 'self' blob:; form-action 'none'; base-uri 'none'; \
+                      img-src 'self' blob:; media-src 'self' blob:; form-action 'none'; base-uri 'none'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// The page.
@@ -36,12 +36,15 @@ pub async fn asset(
     file(&request, &door, &path)
 }
 
-/// What the page has to know of this server: whether it asks for `tokens`.
+/// What the page has to know of this server: whether it asks for `tokens`, and how large `files` may be.
 pub async fn config(door: web::Data<Door>) -> HttpResponse {
     let tokens = door.shared.verifier.is_some();
     protected(StatusCode::OK)
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({ "tokens": tokens }))
+        .json(json!({
+            "tokens": tokens,
+            "files": door.file_size_max.map(|max| json!({ "max": max })),
+        }))
 }
 
 /// A file, or that the browser has it already (RFC 9110 §13.1.2). It asks each time: a new version of the

@@ -7,6 +7,7 @@
 mod codes;
 mod delivery;
 mod field;
+mod file;
 mod frame;
 mod ids;
 mod name;
@@ -16,6 +17,7 @@ mod timestamp;
 
 pub use codes::{CloseCode, ErrorCode, Refusal};
 pub use delivery::Delivery;
+pub use file::{FILE_NAME_MAX, FileId, FileIdError, carried_file, file_name};
 pub use frame::{Action, Frame, HistoryQuery, MessageBody, MessageKind, Request, Token};
 pub use ids::{IdError, MessageId, UserId};
 pub use name::{NAME_MAX, NameError, display_name};

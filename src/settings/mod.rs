@@ -1,6 +1,7 @@
 //! Every setting: a flag, an environment variable and a line in `--help`.
 
 mod admin;
+mod files;
 mod limits;
 mod talk;
 mod tls;
@@ -18,6 +19,7 @@ pub use admin::{
     OfPair, OfUser, PutContact, PutUser, SendMessage, ServerSettings, SessionsCommand,
     UsersCommand,
 };
+pub use files::FileSettings;
 pub use limits::{LimitSettings, Switch};
 pub use talk::{ChatSettings, SendSettings, TailSettings, TalkSettings};
 pub use tls::TlsSettings;
@@ -187,6 +189,9 @@ pub struct ServeSettings {
     /// How much one may do.
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// Files.
+    #[command(flatten)]
+    pub files: FileSettings,
     /// Other nodes.
     #[command(flatten)]
     pub bus: BusSettings,

@@ -10,6 +10,7 @@ use diesel::result::{Error, QueryResult};
 
 use super::connection::Link;
 use super::contacts::AUTOMATIC_CONTACTS_MAX;
+use super::files;
 use super::gather;
 use super::optimistic::{self, Hopes};
 use super::recall::{Pair, Recall};
@@ -17,7 +18,7 @@ use super::rules::{self, Decided, Effects, Policy};
 use super::users::{Numbers, UserState, Working};
 use super::{StoreError, ids, now};
 use crate::hash::HashMap;
-use crate::protocol::{MessageId, MessageKind, UserId};
+use crate::protocol::{FileId, MessageId, MessageKind, UserId, carried_file};
 
 /// How often a batch, or an import, begins anew because another transaction created one of its users meanwhile.
 pub const ATTEMPTS: usize = 5;
@@ -74,6 +75,16 @@ pub struct NewMessage {
     pub time: String,
     /// The connection it comes from.
     pub origin: i64,
+}
+
+impl NewMessage {
+    /// The file of this server that it carries.
+    pub fn file(&self) -> Option<FileId> {
+        match self.kind {
+            MessageKind::File => carried_file(&self.text),
+            MessageKind::Text => None,
+        }
+    }
 }
 
 /// What became of a [`Write`].
@@ -140,6 +151,8 @@ pub enum Refused {
     UnknownSender,
     /// The recipient does not take messages of this sender.
     Blocked,
+    /// It carries a file of this server that is not there, or that the sender may not read.
+    NoSuchFile,
     /// No such message that this user may see.
     UnknownMessage,
     /// The user may see the message, but not report it as read.
@@ -298,6 +311,9 @@ fn write(
     }
     if !effects.keys.is_empty() {
         link.bulk().insert_keys(&effects.keys)?;
+    }
+    if !effects.readers.is_empty() {
+        files::insert_readers(link, &effects.readers)?;
     }
     if !working.revived().is_empty() {
         link.bulk().revive_users(working.revived())?;

@@ -5,12 +5,13 @@ use diesel::result::QueryResult;
 use super::batch::{NewMessage, Stopped, Write};
 use super::bulk::{Backlog, Claim};
 use super::connection::Link;
+use super::files::{self, Carried};
 use super::lookup;
 use super::recall::Recall;
 use super::rules::{self, Facts, Questions};
 use super::users::{UserState, Working};
 use crate::hash::{HashMap, HashSet};
-use crate::protocol::UserId;
+use crate::protocol::{FileId, UserId};
 
 /// Locks the users and reads what the rules have to know, as far as it is not remembered for sure.
 ///
@@ -42,6 +43,9 @@ pub fn facts(link: &mut Link<'_>, batch: &[Write], recall: &Recall) -> Result<Fa
             return Err(Stopped::Overtaken);
         }
         facts.same = same_content(link, batch, &facts)?;
+    }
+    if !questions.files.is_empty() {
+        facts.carried = carried(link, &questions, &facts)?;
     }
     if !questions.connecting.is_empty() {
         facts.backlogs = backlogs(link, &questions, &facts)?;
@@ -93,6 +97,19 @@ fn sent(
     let keys: Vec<(i64, &str)> = keys.collect();
     let sent = link.bulk().sent(&keys)?.into_iter();
     Ok(sent.map(|(sender, key, id)| ((sender, key), id)).collect())
+}
+
+/// The files that messages carry.
+fn carried(link: &mut Link<'_>, questions: &Questions<'_>, facts: &Facts) -> QueryResult<Carried> {
+    let mut ids: Vec<FileId> = questions.files.iter().map(|(id, _)| *id).collect();
+    let senders = questions.files.iter();
+    let senders = senders.filter_map(|(_, sender)| facts.working.row_id(sender));
+    let mut senders: Vec<i64> = senders.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    senders.sort_unstable();
+    senders.dedup();
+    files::carried(link, &ids, &senders)
 }
 
 /// What waits for those who connect.

@@ -14,11 +14,13 @@ mod batch;
 mod bulk;
 mod connection;
 mod contacts;
+mod files;
 mod fixed;
 mod gather;
 mod history;
 mod ids;
 mod import;
+mod leftovers;
 mod lookup;
 mod messages;
 mod migrate_data;
@@ -37,13 +39,15 @@ mod users;
 
 use std::time::Duration;
 
-use crate::protocol::UserId;
+use crate::protocol::{FileId, UserId};
 use connection::{Deployment, Lane, Link, Pool, Pooled};
 
 pub use batch::{Connected, NewMessage, Outcome, Refused, Write};
 pub use contacts::{AUTOMATIC_CONTACTS_MAX, Contact};
+pub use files::{Admitted, FileInfo, Picture};
 pub use history::{Page, PageQuery};
 pub use import::{ContactRow, Imported, UserRow};
+pub use leftovers::{FileSweep, FilesSwept};
 pub use messages::StoredMessage;
 pub use migrate_data::{
     MigrateDataError, Migrated, MigratedTable, Progress, Step, Why, migrate_data,
@@ -385,6 +389,54 @@ impl Store {
     /// The owner gets messages of this user again.
     pub fn unblock(&self, owner: &UserId, blocked: &UserId) -> Result<Removed, StoreError> {
         self.provide(|link| provision::unblock(link, owner, blocked))
+    }
+}
+
+/// Files, without their bytes.
+///
+/// All of it fails with the database, and changes nothing then, or, where that failed at the commit itself,
+/// what was asked: each can be asked again.
+#[allow(clippy::missing_errors_doc)]
+impl Store {
+    /// A user, who exists from now on, sends up a file, whose bytes are about to be kept; unless that makes more
+    /// than `quota` bytes.
+    pub fn admit_file(
+        &self,
+        user: &UserId,
+        file: &FileInfo,
+        quota: u64,
+    ) -> Result<Admitted, StoreError> {
+        self.provide(|link| files::admit(link, user, file, quota))
+    }
+
+    /// The bytes of a file are kept: it can be read and sent from now on. Returns whether it was still waited for.
+    pub fn file_is_there(&self, id: FileId) -> Result<bool, StoreError> {
+        self.provide(|link| files::is_there(link, id))
+    }
+
+    /// Nobody can read or send a file any more; its bytes can be removed.
+    pub fn drop_file(&self, id: FileId) -> Result<(), StoreError> {
+        self.provide(|link| files::drop_one(link, id))
+    }
+
+    /// The bytes of a file that was dropped are gone, too.
+    pub fn forget_file(&self, id: FileId) -> Result<(), StoreError> {
+        self.provide(|link| files::forget(link, id))
+    }
+
+    /// A file, where it is there and this user may read it.
+    pub fn file_for(&self, id: FileId, user: &str) -> Result<Option<FileInfo>, StoreError> {
+        self.read(|link| files::file_for(link, id, user))
+    }
+
+    /// How many bytes a user has sent up that are still there.
+    pub fn file_usage(&self, user: &str) -> Result<u64, StoreError> {
+        self.read(|link| files::usage_of(link, user))
+    }
+
+    /// Takes a step of looking for files that nobody can read any more.
+    pub fn sweep_files(&self, sweep: FileSweep) -> Result<FilesSwept, StoreError> {
+        self.provide(|link| leftovers::step(link, sweep))
     }
 }
 

@@ -244,7 +244,9 @@ fn was_not_sent(error: &Error) -> bool {
 /// Whether a write asks nothing that only a transaction can answer.
 fn suits(write: &Write) -> bool {
     match write {
-        Write::Message(_) | Write::Read { .. } | Write::Grant(..) | Write::Told(..) => true,
+        // A file that one carries must not go meanwhile.
+        Write::Message(message) => message.file().is_none(),
+        Write::Read { .. } | Write::Grant(..) | Write::Told(..) => true,
         Write::Connect(_)
         | Write::Name(..)
         | Write::Keyed(..)

@@ -14,7 +14,7 @@ use diesel::result::{Error, QueryResult};
 use super::at_most::AtMost;
 use super::connection::{Link, on};
 use super::messages::READ;
-use super::schema::{grants, messages, sent_by_key};
+use super::schema::{file_readers, grants, messages, sent_by_key};
 use super::{StoreError, now};
 use crate::hash::HashMap;
 use crate::protocol::IDS_PER_GRANT;
@@ -136,6 +136,8 @@ fn remove_messages(link: &mut Link<'_>, old: &[Old]) -> QueryResult<()> {
     let ids: Vec<i64> = old.iter().map(|(id, ..)| *id).collect();
     on!(&mut *link, connection => diesel::delete(messages::table.filter(messages::id.eq_any(&ids)))
         .execute(connection))?;
+    let readers = file_readers::table.filter(file_readers::message_id.eq_any(&ids));
+    on!(&mut *link, connection => diesel::delete(readers).execute(connection))?;
     let mut upto: HashMap<i64, i64> = HashMap::default();
     for (_, sender, sender_seq, recipient, recipient_seq) in old {
         for (user, seq) in [(sender, sender_seq), (recipient, recipient_seq)] {

@@ -84,6 +84,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    files (id) {
+        id -> BigInt,
+        token -> Text,
+        owner -> BigInt,
+        tenure -> BigInt,
+        name -> Text,
+        mime -> Text,
+        size -> BigInt,
+        sha256 -> Text,
+        width -> Nullable<BigInt>,
+        height -> Nullable<BigInt>,
+        thumbnail -> Nullable<Text>,
+        state -> SmallInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    file_readers (message_id, user_id) {
+        message_id -> BigInt,
+        user_id -> BigInt,
+        file -> BigInt,
+        seq -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     id_allocation,
@@ -93,4 +120,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     contacts,
     blocks,
     sent_by_key,
+    files,
+    file_readers,
 );

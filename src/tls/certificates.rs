@@ -8,7 +8,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::pair::{self, PairError};
-use crate::files::Watched;
+use crate::watched::Watched;
 
 /// The one version of HTTP that is served (RFC 7301): WebSockets over HTTP/2 are not.
 const HTTP_1_1: &[u8] = b"http/1.1";

@@ -100,6 +100,8 @@ impl Server {
         let mut base = vec![
             "--listen=127.0.0.1:0".to_owned(),
             format!("--database-url={}", database.url()),
+            // The nodes share it, and nothing is left beside the test.
+            format!("--file-store={}", directory.path().join("files").display()),
         ];
         base.extend(owned(more));
         let spawn = |flags: &&[&str]| {

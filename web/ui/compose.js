@@ -36,6 +36,11 @@ export class Composer {
     this.#field.focus();
   }
 
+  /** Says what is wrong with something other than the text. */
+  warn(what) {
+    this.#error.textContent = what;
+  }
+
   /** Says why something was not sent. */
   explain(error) {
     if (error instanceof NoIdLeft) this.#say(text("noIdLeft"));

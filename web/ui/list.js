@@ -1,5 +1,6 @@
 /** The list of conversations: name, newest message, how many were not seen. */
 
+import { summary } from "./summary.js";
 import { text, when } from "./text.js";
 
 export class ConversationList {
@@ -145,7 +146,7 @@ class Row {
     set("name", name);
     set("time", last ? when(last.time) : "");
     const isMine = last && last.fromId !== peer;
-    set("last", last ? `${isMine ? `${text("you")}: ` : ""}${last.message.slice(0, 200)}` : "");
+    set("last", last ? `${isMine ? `${text("you")}: ` : ""}${summary(last)}` : "");
     set("unread", unread.size > 0 ? String(Math.min(unread.size, 999)) : "");
     this.#parts.unread.hidden = unread.size === 0;
     this.#parts.unread.ariaLabel = text("unread", { count: unread.size });

@@ -30,7 +30,7 @@ export class MessageView {
 
   /**
    * @param {string} me whose messages are on the right
-   * @param {object} on `older()` reads earlier messages, and says whether that could be done; `seen()` when the newest message can be seen;
+   * @param {object} on `file(message)` is what a message shows that is of a file; `older()` reads earlier messages, and says whether that could be done; `seen()` when the newest message can be seen;
    *   `retry(message)`, `discard(message)` for what was refused
    * @param {AbortSignal} signal ends it
    */
@@ -113,6 +113,11 @@ export class MessageView {
     }
   }
 
+  /** Shows how much of an upload is done. */
+  progress(key, part) {
+    this.#rows.get(key)?.progress(part);
+  }
+
   /** A message that can be seen, and where. */
   #anchor() {
     const top = this.#scroll.scrollTop;
@@ -164,6 +169,8 @@ class Row {
   /** Who wrote it, for those who do not see the side it is on. */
   #by = document.createElement("span");
   #foot = document.createElement("p");
+  /** What it shows in place of a text, where it is of a file. */
+  #file;
 
   constructor(message, isMine, on) {
     this.isMine = isMine;
@@ -172,13 +179,14 @@ class Row {
     this.element = document.createElement("li");
     this.element.className = isMine ? "message mine" : "message theirs";
     this.element.dataset.id = message.id;
-    const content = document.createElement("p");
-    content.className = "content";
-    content.dir = "auto";
-    content.append(...withLinks(message.message));
+    this.#file = on.file(message);
     this.#by.className = "unseen";
     this.#foot.className = "foot";
-    this.element.append(this.#by, content, this.#foot);
+    this.element.append(this.#by, this.#file?.element ?? written(message.message), this.#foot);
+  }
+
+  progress(part) {
+    this.#file.progress(part);
   }
 
   /** Shows how far the message has come. */
@@ -194,10 +202,11 @@ class Row {
     time.textContent = clock(this.#message.time);
     this.#foot.replaceChildren(time, ...(this.isMine ? this.#progress(status, error) : []));
     this.element.classList.toggle("failed", Boolean(error));
+    this.#file?.redraw();
   }
 
   #progress(status, error) {
-    if (error) return this.#failure(error);
+    if (error) return this.#failure();
     const [sign, name] = TICKS[status];
     const tick = document.createElement("span");
     tick.className = `tick ${name}`;
@@ -208,10 +217,10 @@ class Row {
     return [" ", tick];
   }
 
-  #failure(error) {
+  #failure() {
     const why = document.createElement("span");
     why.className = "why";
-    why.textContent = `${text("failed")}: ${whyRefused(error)}`;
+    why.textContent = `${text("failed")}: ${whyRefused(this.#message)}`;
     const button = (name, act) => {
       const button = document.createElement("button");
       button.textContent = text(name);
@@ -227,6 +236,14 @@ function dayRow(time) {
   element.className = "day";
   element.textContent = day(time);
   return { element };
+}
+
+function written(message) {
+  const content = document.createElement("p");
+  content.className = "content";
+  content.dir = "auto";
+  content.append(...withLinks(message));
+  return content;
 }
 
 /** Text, with the addresses in it as links. */

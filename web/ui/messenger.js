@@ -1,13 +1,18 @@
 /** One person's messenger: the client, what it holds, and the views of it. */
 
 import { Conversations } from "../conversations.js";
+import { Files } from "../files.js";
 import { openStorage } from "../storage.js";
+import { Uploads } from "../uploads.js";
 import { Client, STORED } from "../yanshu.js";
+import { Attacher } from "./attach.js";
 import { Composer, isOfInputMethod } from "./compose.js";
 import { ConnectionBar } from "./connection.js";
+import { FileViews } from "./files.js";
 import { ConversationList } from "./list.js";
 import { MessageView } from "./messages.js";
 import { notify, showUnread } from "./notices.js";
+import { summary } from "./summary.js";
 import { text } from "./text.js";
 
 /**
@@ -26,10 +31,13 @@ const element = (id) => document.querySelector(`#${id}`);
 
 export class Messenger {
   #client;
+  #uploads;
   #conversations;
   #list;
   #view;
+  #files;
   #composer;
+  #attacher;
   #bar;
   #open = null;
   /** Whether what comes is new. */
@@ -45,19 +53,26 @@ export class Messenger {
   /** Ready when the server does not believe that this is who it says; with the reason. */
   refused;
 
-  /** @param {{ userId: string, token?: string }} who is signed in */
-  static async start(who) {
+  /**
+   * @param {{ userId: string, token?: string }} who is signed in
+   * @param {number | undefined} most bytes of a file, where the server takes files
+   */
+  static async start(who, most) {
     const url = new URL("ws", document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     // One origin may have several servers, under several paths.
-    const storage = await openStorage(`${url.pathname} ${who.userId}`);
-    return new Messenger(new Client({ url, ...who, storage }));
+    const name = `${url.pathname} ${who.userId}`;
+    const storage = await openStorage(name);
+    const client = new Client({ url, ...who, storage });
+    const files = new Files({ url: new URL(".", document.baseURI), ...who });
+    return new Messenger(client, files, new Uploads(client, files, storage, name), most);
   }
 
-  constructor(client) {
+  constructor(client, files, uploads, most) {
     const { signal } = this.#ended;
     const me = client.userId;
     this.#client = client;
+    this.#uploads = uploads;
     this.#conversations = new Conversations(me);
     this.#bar = new ConnectionBar(client, signal);
     this.#composer = new Composer(me, (peer, content) => client.send(peer, content), signal);
@@ -67,9 +82,13 @@ export class Messenger {
       { open: (peer) => this.#goTo(peer), look: (conversation) => this.#learnLast(conversation) },
       signal,
     );
+    this.#files = new FileViews(files, (message) => this.#discard(message), signal);
+    const add = (peer, file) => this.#attach(peer, file);
+    this.#attacher = new Attacher(most, { add, done: (why) => this.#attached(why) }, signal);
     this.#view = new MessageView(
       me,
       {
+        file: (message) => this.#files.of(message),
         older: () => this.#readOlder(),
         seen: () => this.#report(),
         retry: (message) => this.#retry(message),
@@ -93,6 +112,7 @@ export class Messenger {
   /** Ends it all. */
   end() {
     this.#ended.abort();
+    this.#uploads.stop();
     this.#client.stop();
     clearTimeout(this.#settling);
     element("settings").close();
@@ -111,11 +131,12 @@ export class Messenger {
     const client = this.#client;
     const conversations = this.#conversations;
     const listen = (target, name, act) => target.addEventListener(name, act, { signal });
-    const told = (name, act) =>
-      listen(client, name, ({ detail }) => {
+    const toldBy = (teller) => (name, act) =>
+      listen(teller, name, ({ detail }) => {
         act(detail);
         this.#draw();
       });
+    const told = toldBy(client);
     told("state", ({ state }) => state === "connected" && this.#connected());
     told("message", (message) => this.#delivered(message));
     told("written", (message) => conversations.write(message));
@@ -123,6 +144,14 @@ export class Messenger {
     told("reissued", ({ toId, id, newId }) => conversations.with(toId).reissue(id, newId));
     told("refused", ({ toId, id, error }) => conversations.with(toId).refuse(id, error));
     told("gone", ({ id }) => conversations.discard(id));
+    const toldOfUpload = toldBy(this.#uploads);
+    toldOfUpload("waiting", (upload) => conversations.upload(upload));
+    toldOfUpload("refused", ({ toId, key, error }) => conversations.with(toId).refuse(key, error));
+    toldOfUpload("again", ({ id, upload }) => conversations.upload(upload, id));
+    toldOfUpload("gone", ({ key }) => conversations.discard(key));
+    listen(this.#uploads, "uploaded", ({ detail: { file, blob } }) => this.#files.put(file.id, blob));
+    // It comes very often: nothing else is drawn for it.
+    listen(this.#uploads, "progress", ({ detail: { key, loaded, total } }) => this.#view.progress(key, loaded / total));
     listen(window, "online", () => client.hurry());
     listen(document, "visibilitychange", () => document.visibilityState === "visible" && client.check());
     listen(window, "hashchange", () => this.#follow());
@@ -142,6 +171,7 @@ export class Messenger {
     clearTimeout(this.#settling);
     this.#catchUp();
     this.#fill();
+    this.#files.again();
   }
 
   /** Learns what happened meanwhile. One that is under way is answered on the new connection, too. */
@@ -204,9 +234,13 @@ export class Messenger {
 
   /** For those who do not see it. What is on the page already is not read out when a conversation is opened. */
   #readOut(message, { name }) {
-    const line = document.createElement("p");
     const isMine = message.fromId === this.#client.userId;
-    line.textContent = `${isMine ? text("you") : name}: ${message.message}`;
+    this.#say(`${isMine ? text("you") : name}: ${summary(message)}`);
+  }
+
+  #say(what) {
+    const line = document.createElement("p");
+    line.textContent = what;
     element("log").append(line);
     while (element("log").children.length > READ_OUT) element("log").firstElementChild.remove();
   }
@@ -269,10 +303,23 @@ export class Messenger {
     this.#draw();
   }
 
-  async #retry({ id }) {
+  async #attach(peer, file) {
+    await this.#uploads.add(peer, file);
+    this.#say(text("fileAdded", { name: file.name }));
+  }
+
+  #attached(why) {
+    this.#composer.focus();
+    this.#composer.warn(why);
+  }
+
+  async #retry({ id, waiting, upload, error }) {
     this.#composer.focus();
     try {
-      await this.#client.retry(id);
+      if (waiting) return await this.#uploads.retry(id);
+      // The server may have swept the file: it is there for a day only, unless its message is.
+      const isUpload = upload && error?.code === "forbidden" && (await this.#uploads.again(id));
+      if (!isUpload) await this.#client.retry(id);
     } catch (error) {
       this.#composer.explain(error);
     }
@@ -280,7 +327,8 @@ export class Messenger {
 
   async #discard(message) {
     this.#composer.focus();
-    await this.#client.discard(message.id);
+    if (message.waiting) await this.#uploads.discard(message.id);
+    else await this.#client.discard(message.id);
     this.#conversations.of(message).discard(message.id);
     this.#draw();
   }
@@ -305,6 +353,7 @@ export class Messenger {
     element("nothing").hidden = Boolean(peer);
     element("log").replaceChildren();
     this.#composer.turnTo(peer ?? null);
+    this.#attacher.turnTo(peer ?? null);
     this.#view.show(this.#open);
     this.#draw();
     if (peer) this.#enter();

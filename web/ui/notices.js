@@ -1,5 +1,6 @@
 /** What calls a person back to the page: the title, and notifications of the desktop. */
 
+import { summary } from "./summary.js";
 import { text } from "./text.js";
 
 /** Shows in the title how many messages were not seen. */
@@ -16,7 +17,7 @@ export function isLooking() {
 export function notify(message, name, open) {
   if (isLooking() || globalThis.Notification?.permission !== "granted") return;
   try {
-    const body = message.message.slice(0, 200);
+    const body = summary(message);
     // Several tabs tell of the same message: one takes the place of the other.
     const notice = new Notification(name, { body, tag: `yanshu ${message.fromId}`, icon: "web/icon.svg" });
     notice.onclick = () => {

@@ -1,5 +1,7 @@
 /** What the page says, in the languages that it speaks. */
 
+import { FILE } from "../yanshu.js";
+
 const TEXTS = {
   en: {
     product: "Yanshu",
@@ -52,6 +54,25 @@ const TEXTS = {
     noIdLeft: "No more can be written before there is a connection.",
     notKept: "The browser could not keep the message: {why}",
     unreachable: "The server does not answer; trying again.",
+    attach: "Send files",
+    drop: "Drop files here to send them to {name}.",
+    fileTooLarge: "“{name}” is too large: a file may have {most} at most.",
+    fileUnreadable: "“{name}” cannot be read. Folders cannot be sent.",
+    fileAdded: "“{name}” is on its way.",
+    upload: "Upload of {name}",
+    waits: "Waiting",
+    cancel: "Cancel",
+    cancelUpload: "Cancel the upload of {name}",
+    cancelDownload: "Cancel the download of {name}",
+    file: "File",
+    picture: "Picture",
+    download: "Download",
+    downloadOf: "Download {name}",
+    downloading: "Download of {name}",
+    loading: "Loading…",
+    noFile: "This file is no longer there.",
+    notFetched: "The file could not be fetched.",
+    notShown: "This picture cannot be shown.",
     yourself: "{name} (you)",
     today: "Today",
     yesterday: "Yesterday",
@@ -61,6 +82,15 @@ const TEXTS = {
       too_large: "The message is too long.",
       id_not_granted: "The message's ID had lapsed.",
       id_conflict: "The message's ID was taken.",
+      of_file: "The recipient does not take messages from you, or the file is no longer there.",
+    },
+    refusedUpload: {
+      forbidden: "You may not upload files here.",
+      too_large: "The file is larger than the server takes.",
+      quota_exceeded: "Your space for files is used up.",
+      unreadable: "The file cannot be read any more.",
+      broken: "The upload broke off again and again.",
+      http_404: "The server takes no files.",
     },
   },
   zh: {
@@ -114,6 +144,25 @@ const TEXTS = {
     noIdLeft: "恢复连接之前不能再写新消息。",
     notKept: "浏览器无法保存这条消息：{why}",
     unreachable: "服务器没有响应，正在重试。",
+    attach: "发送文件",
+    drop: "将文件拖放到此处，发送给 {name}。",
+    fileTooLarge: "“{name}”过大：单个文件不能超过 {most}。",
+    fileUnreadable: "无法读取“{name}”。不能发送文件夹。",
+    fileAdded: "正在发送“{name}”。",
+    upload: "正在上传 {name}",
+    waits: "等待上传",
+    cancel: "取消",
+    cancelUpload: "取消上传 {name}",
+    cancelDownload: "取消下载 {name}",
+    file: "文件",
+    picture: "图片",
+    download: "下载",
+    downloadOf: "下载 {name}",
+    downloading: "正在下载 {name}",
+    loading: "正在加载…",
+    noFile: "该文件已不存在。",
+    notFetched: "未能获取该文件。",
+    notShown: "无法显示这张图片。",
     yourself: "{name}（自己）",
     today: "今天",
     yesterday: "昨天",
@@ -123,18 +172,29 @@ const TEXTS = {
       too_large: "消息过长。",
       id_not_granted: "消息 ID 已失效。",
       id_conflict: "消息 ID 已被占用。",
+      of_file: "对方不接收您的消息，或者该文件已不存在。",
+    },
+    refusedUpload: {
+      forbidden: "您不能在此上传文件。",
+      too_large: "文件超过服务器允许的大小。",
+      quota_exceeded: "您的文件空间已用完。",
+      unreadable: "已无法读取该文件。",
+      broken: "上传多次中断。",
+      http_404: "服务器不接收文件。",
     },
   },
 };
+
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
 
 let language = "en";
 /** Making one takes long: they are kept, by language and form. */
 const formats = new Map();
 
-function format(form, date) {
+function format(form, value, Format = Intl.DateTimeFormat) {
   const key = `${language} ${JSON.stringify(form)}`;
-  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(language, form));
-  return formats.get(key).format(date);
+  if (!formats.has(key)) formats.set(key, new Format(language, form));
+  return formats.get(key).format(value);
 }
 
 /** Speaks the chosen language, or the first of the browser's that the page speaks. */
@@ -160,9 +220,30 @@ export function text(key, values = {}) {
   return TEXTS[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-/** Why the server refused a message. */
-export function whyRefused(error) {
-  return TEXTS[language].refused[error.code] ?? error.message;
+/** Why the server refused a message, or a file that was to become one. */
+export function whyRefused({ error, type, waiting }) {
+  const { refused, refusedUpload } = TEXTS[language];
+  if (type === FILE && !waiting && error.code === "forbidden") return refused.of_file;
+  return (waiting ? refusedUpload : refused)[error.code] ?? error.message;
+}
+
+/** Why a file was not fetched. */
+export function whyNotFetched({ status }) {
+  if (status === 401) return text("tokenRefused");
+  return text(status === 404 ? "noFile" : "notFetched");
+}
+
+/** How large a file is. */
+export function size(bytes) {
+  const power = bytes < 1024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length - 1);
+  const unitDisplay = power === 0 ? "long" : "short";
+  const form = { style: "unit", unit: UNITS[power], unitDisplay, maximumFractionDigits: 1 };
+  return format(form, bytes / 1024 ** power, Intl.NumberFormat);
+}
+
+/** A part of a whole. */
+export function percent(part) {
+  return format({ style: "percent" }, part, Intl.NumberFormat);
 }
 
 /** The moment of a message: its `time` is UTC as this client and the server write it. */

@@ -214,6 +214,10 @@ pub(super) fn refusal_of(outcome: &Outcome) -> Refusal {
             ErrorCode::Forbidden,
             "the recipient does not take messages from this user",
         ),
+        Outcome::Refused(Refused::NoSuchFile) => (
+            ErrorCode::Forbidden,
+            "the file of this message is not there, or not this user's to send",
+        ),
         Outcome::Refused(Refused::UnknownMessage) => (
             ErrorCode::UnknownMessage,
             "no such message between these two",

@@ -2,15 +2,15 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, ResponseError};
 
 use super::Api;
 use super::openapi;
-use super::problem::Problem;
 use crate::http::address::client_address;
+use crate::http::bearer::bearer;
+use crate::http::problem::Problem;
 
 /// Lets a request in that shows the token, while there is room. Only what the API looks like is told to
 /// everybody.
@@ -59,12 +59,7 @@ fn may_come_in(api: &Api, request: &ServiceRequest) -> Result<(), Problem> {
 
 /// Whether `Authorization: Bearer` (RFC 6750 §2.1) shows the token.
 fn is_admin(api: &Api, request: &ServiceRequest) -> bool {
-    let header = request.headers().get(AUTHORIZATION);
-    let shown = header.and_then(|value| value.to_str().ok());
-    let token = shown.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
+    let token = bearer(request.headers());
     token.is_some_and(|token| api.key.opens(token))
 }
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::list::{Page, Part};
-use super::problem::Problem;
 use super::users::put_response;
 use super::{Api, UserIdParam, resource, user_id};
+use crate::http::problem::Problem;
 use crate::store::Removed;
 
 /// Somebody who is blocked.

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::list::{Page, Part};
-use super::problem::Problem;
 use super::users::put_response;
 use super::{Api, UserIdParam, display_name, resource, user_id};
+use crate::http::problem::Problem;
 use crate::store::{ContactEntry, Removed};
 
 /// A contact of a user.

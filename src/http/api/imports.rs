@@ -5,8 +5,8 @@ use actix_web::web::{Data, Json, ServiceConfig, route};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
 use super::{Api, display_name, resource, user_id};
+use crate::http::problem::Problem;
 use crate::store::{ContactRow, UserRow};
 
 /// So many rows are taken at once: while they are written, messages on SQLite wait.

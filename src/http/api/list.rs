@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::problem::Problem;
+use crate::http::problem::Problem;
 use crate::protocol::UserId;
 use crate::store::Listed;
 

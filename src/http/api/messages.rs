@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
 use super::{Api, UserIdParam, resource, user_id};
 use crate::actors::chat_server::SendKeyed;
+use crate::http::problem::Problem;
 use crate::protocol::{ErrorCode, MessageKind, Timestamp, check_body};
 
 /// The header that says under which key a message is sent.
@@ -89,7 +89,7 @@ pub async fn send(
         key: key(&request)?,
         ..keyed(&path, body.into_inner())?
     };
-    let sent = timeout(api.patience, api.chat.send(request)).await;
+    let sent = timeout(api.desk.patience(), api.chat.send(request)).await;
     let Ok(Ok(sent)) = sent else {
         return Err(Problem::unavailable());
     };

@@ -11,12 +11,10 @@ mod imports;
 mod list;
 mod messages;
 mod openapi;
-mod problem;
 mod sessions;
 mod users;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::Addr;
 use actix_web::http::Method;
@@ -25,16 +23,15 @@ use actix_web::web::{Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig, r
 use actix_web::{HttpResponse, Resource, Route};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use crate::actors::chat_server::ChatServer;
-use crate::actors::db_executor::{DbExecutor, Run};
 use crate::auth::AdminKey;
 use crate::chat::Limits;
+use crate::http::desk::Desk;
+use crate::http::problem::{self, Problem};
 use crate::metrics::Metrics;
 use crate::protocol::UserId;
 use crate::store::{Store, StoreError};
-use problem::Problem;
 
 /// So many requests are in hand at once.
 pub const AT_ONCE: usize = 64;
@@ -46,14 +43,10 @@ const BODY_MAX: usize = 4 * 1024 * 1024;
 pub struct Api {
     /// Who is let in.
     pub key: AdminKey,
-    /// Reads.
-    pub readers: Addr<DbExecutor>,
-    /// Writes, beside the writing lanes of the ChatServer.
-    pub writer: Addr<DbExecutor>,
+    /// Asks the store.
+    pub desk: Desk,
     /// Sends messages, knows the sessions.
     pub chat: Addr<ChatServer>,
-    /// How long an answer may take.
-    pub patience: Duration,
     /// How often an address may show a wrong token; `None` where there are no limits.
     pub limits: Option<Arc<Limits>>,
     /// Proxies that are believed when they say for whom they ask.
@@ -62,8 +55,6 @@ pub struct Api {
     pub metrics: Metrics,
     /// Room for requests: [`AT_ONCE`].
     pub room: Arc<Semaphore>,
-    /// Room for what they ask of the store, which may outlast them: as much.
-    pub work: Arc<Semaphore>,
 }
 
 impl Api {
@@ -72,7 +63,7 @@ impl Api {
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.ask(&self.readers, read).await
+        self.desk.read(read).await
     }
 
     /// Writes to the store.
@@ -80,25 +71,7 @@ impl Api {
         &self,
         write: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.ask(&self.writer, write).await
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        lane: &Addr<DbExecutor>,
-        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Problem> {
-        // Whoever asked may be gone before the store answers: until then the place is taken.
-        let place = Arc::clone(&self.work).try_acquire_owned();
-        let place = place.map_err(|_| Problem::busy())?;
-        let work = Run::new(move |store: &Store| {
-            let _place = place;
-            work(store)
-        });
-        match timeout(self.patience, lane.send(work)).await {
-            Ok(Ok(result)) => Ok(result?),
-            Ok(Err(_)) | Err(_) => Err(Problem::unavailable()),
-        }
+        self.desk.write(write).await
     }
 }
 

@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::list::Page;
-use super::problem::Problem;
 use super::{Api, UserIdParam, resource, user_id};
 use crate::actors::chat_server::{CloseDevices, WhoIsThere};
 use crate::bus::{DeviceHere, Which};
 use crate::chat::ConnectionId;
+use crate::http::problem::Problem;
 use crate::protocol::{CloseCode, UserId};
 
 /// Other nodes are waited for, whatever the store's own timeout is.
@@ -76,7 +76,7 @@ async fn existing(api: &Api, text: &str) -> Result<UserId, Problem> {
 }
 
 async fn sessions(api: &Api, user: UserId) -> Result<Vec<DeviceHere>, Problem> {
-    let patience = api.patience.max(PATIENCE);
+    let patience = api.desk.patience().max(PATIENCE);
     let found = timeout(patience, api.chat.send(WhoIsThere(user))).await;
     match found {
         Ok(Ok(found)) => Ok(found),

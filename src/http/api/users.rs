@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::list::{Page, PartById};
-use super::problem::Problem;
 use super::{Api, UserIdParam, display_name, resource, user_id};
 use crate::actors::chat_server::{CloseDevices, Doubt};
 use crate::bus::Which;
+use crate::http::problem::Problem;
 use crate::protocol::CloseCode;
 use crate::store::{Profile, Put};
 

@@ -154,6 +154,7 @@ pub fn write_if_unchanged(
         names: _,
         acquainted: _,
         keys: _,
+        readers: _,
     } = effects;
     let parts = [
         (STORE, rows.is_empty()),

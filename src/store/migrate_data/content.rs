@@ -6,7 +6,9 @@ use diesel::result::{Error, QueryResult};
 use sha2::{Digest, Sha256};
 
 use super::progress::Counter;
-use super::rows::{Block, ContactOf, Grant, Message, Receipt, Row, START, SentByKey, User};
+use super::rows::{
+    Block, ContactOf, FileOf, FileReader, Grant, Message, Receipt, Row, START, SentByKey, User,
+};
 use crate::store::connection::{Link, on};
 use crate::store::schema::id_allocation;
 
@@ -45,6 +47,8 @@ impl Content {
             table::<ContactOf>(link, counter)?,
             table::<Block>(link, counter)?,
             table::<SentByKey>(link, counter)?,
+            table::<FileOf>(link, counter)?,
+            table::<FileReader>(link, counter)?,
         ];
         Ok(Self { tables, next_id })
     }
@@ -110,6 +114,8 @@ pub fn count(link: &mut Link<'_>) -> QueryResult<u64> {
         ContactOf::count(link)?,
         Block::count(link)?,
         SentByKey::count(link)?,
+        FileOf::count(link)?,
+        FileReader::count(link)?,
     ];
     Ok(counts
         .into_iter()

@@ -21,7 +21,7 @@ use super::{DatabaseUrl, StoreError};
 use crate::protocol::MessageId;
 use content::Content;
 use progress::Counter;
-use rows::{Block, ContactOf, Grant, Message, Receipt, Row, SentByKey, User};
+use rows::{Block, ContactOf, FileOf, FileReader, Grant, Message, Receipt, Row, SentByKey, User};
 use source::Source;
 use target::{Claim, Target};
 
@@ -223,7 +223,9 @@ fn copy_all(
     copy::<Receipt>(source, target, counter)?;
     copy::<ContactOf>(source, target, counter)?;
     copy::<Block>(source, target, counter)?;
-    copy::<SentByKey>(source, target, counter)
+    copy::<SentByKey>(source, target, counter)?;
+    copy::<FileOf>(source, target, counter)?;
+    copy::<FileReader>(source, target, counter)
 }
 
 /// Copies a table, from behind the last row that is in the target.

@@ -9,7 +9,9 @@ use diesel::result::{Error, QueryResult};
 use serde::Serialize;
 
 use crate::store::connection::{Link, on};
-use crate::store::schema::{blocks, contacts, grants, messages, receipts, sent_by_key, users};
+use crate::store::schema::{
+    blocks, contacts, file_readers, files, grants, messages, receipts, sent_by_key, users,
+};
 
 /// Where a row stands in its table: its primary key, with 0 for the second number where there is but
 /// one.
@@ -249,3 +251,38 @@ pub struct SentByKey {
 by_number!(SentByKey, sent_by_key, message_id, |row: &SentByKey| row
     .key
     .len());
+
+/// A row of `files`.
+#[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
+#[diesel(table_name = files, treat_none_as_default_value = false)]
+pub struct FileOf {
+    id: i64,
+    token: String,
+    owner: i64,
+    tenure: i64,
+    name: String,
+    mime: String,
+    size: i64,
+    sha256: String,
+    width: Option<i64>,
+    height: Option<i64>,
+    thumbnail: Option<String>,
+    state: i16,
+    created_at: i64,
+}
+
+by_number!(FileOf, files, id, |row: &FileOf| {
+    row.name.len() + row.mime.len() + row.token.len() + row.sha256.len()
+});
+
+/// A row of `file_readers`.
+#[derive(Debug, Queryable, Selectable, Insertable, Serialize)]
+#[diesel(table_name = file_readers, treat_none_as_default_value = false)]
+pub struct FileReader {
+    message_id: i64,
+    user_id: i64,
+    file: i64,
+    seq: i64,
+}
+
+by_pair!(FileReader, file_readers, message_id, user_id, |_| 0);

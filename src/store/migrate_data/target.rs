@@ -154,12 +154,13 @@ impl Target {
 
     /// Compares with the source, and where all is the same, lets servers start. Returns what there is.
     pub fn finish(&mut self, source: &Content, counter: &mut Counter<'_>) -> Result<Content, Why> {
-        self.connection
-            .batch_execute("ANALYZE users, grants, messages, receipts, contacts")?;
+        self.connection.batch_execute(
+            "ANALYZE users, grants, messages, receipts, contacts, files, file_readers",
+        )?;
         self.connection.transaction(|connection| {
             // While these are held, nobody changes what was compared.
             connection.batch_execute(
-                "LOCK TABLE users, grants, messages, receipts, contacts IN SHARE MODE",
+                "LOCK TABLE users, grants, messages, receipts, contacts, files, file_readers IN SHARE MODE",
             )?;
             sql_query("UPDATE id_allocation SET next = GREATEST(next, $1)")
                 .bind::<BigInt, _>(source.next_id)
@@ -171,6 +172,8 @@ impl Target {
             connection.batch_execute(
                 "SELECT setval(pg_get_serial_sequence('users', 'id'), GREATEST(max(id), 1), max(id) IS NOT NULL)
                      FROM users;
+                 SELECT setval(pg_get_serial_sequence('files', 'id'), GREATEST(max(id), 1), max(id) IS NOT NULL)
+                     FROM files;
                  UPDATE deployment SET migrated = TRUE;",
             )?;
             Ok(copy)

@@ -2,6 +2,7 @@
 
 use crate::protocol::UserId;
 use crate::store::bulk::{KeyRow, ReceiptRow};
+use crate::store::files::ReaderRow;
 use crate::store::messages::NewRow;
 use crate::store::users::Numbers;
 
@@ -22,6 +23,8 @@ pub struct Effects<'a> {
     pub acquainted: Vec<(UserId, UserId)>,
     /// What is sent under a key.
     pub keys: Vec<KeyRow<'a>>,
+    /// Who may read which file from now on.
+    pub readers: Vec<ReaderRow>,
 }
 
 impl Effects<'_> {
@@ -34,6 +37,7 @@ impl Effects<'_> {
             && self.names.is_empty()
             && self.acquainted.is_empty()
             && self.keys.is_empty()
+            && self.readers.is_empty()
     }
 
     /// Puts in the numbers of the users that were created.
@@ -52,6 +56,9 @@ impl Effects<'_> {
         }
         for key in &mut self.keys {
             key.sender = numbers.of(key.sender);
+        }
+        for reader in &mut self.readers {
+            reader.user_id = numbers.of(reader.user_id);
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::hash::{HashMap, HashSet};
-use crate::protocol::UserId;
-use crate::store::batch::Write;
+use crate::protocol::{FileId, UserId};
+use crate::store::batch::{NewMessage, Write};
 use crate::store::bulk::Backlog;
+use crate::store::files::Carried;
 use crate::store::ids;
 use crate::store::messages::Found;
 use crate::store::users::Working;
@@ -25,6 +26,8 @@ pub struct Questions<'a> {
     pub pairs: Vec<(&'a UserId, &'a UserId)>,
     /// The keys that are sent under.
     pub keys: Vec<(&'a UserId, &'a str)>,
+    /// The files that messages carry, and who sends them.
+    pub files: Vec<(FileId, &'a UserId)>,
 }
 
 /// What a batch has to know.
@@ -45,6 +48,8 @@ pub struct Facts {
     pub blocked: HashMap<(i64, i64), bool>,
     /// What was sent under the keys: sender and key, and the message.
     pub sent: HashMap<(i64, String), i64>,
+    /// The files that messages carry.
+    pub carried: Carried,
 }
 
 impl Facts {
@@ -100,15 +105,11 @@ impl<'a> Questions<'a> {
                 self.users.insert(user);
             }
             Write::Message(message) => {
-                self.users.extend([&message.from, &message.to]);
-                self.pairs.push((&message.from, &message.to));
-                self.messages.push(message.id.number());
+                self.ask_of(message);
                 self.blocks.push(ids::block(message.id));
             }
             Write::Keyed(message, key) => {
-                self.users.extend([&message.from, &message.to]);
-                self.pairs.push((&message.from, &message.to));
-                self.messages.push(message.id.number());
+                self.ask_of(message);
                 self.keys.push((&message.from, key));
             }
             Write::Read {
@@ -122,5 +123,14 @@ impl<'a> Questions<'a> {
             }
             Write::Lease(_) | Write::GiveBack(..) | Write::Probe => {}
         }
+    }
+
+    /// What has to be known of a message, however it is sent.
+    fn ask_of(&mut self, message: &'a NewMessage) {
+        self.users.extend([&message.from, &message.to]);
+        self.pairs.push((&message.from, &message.to));
+        self.messages.push(message.id.number());
+        self.files
+            .extend(message.file().map(|file| (file, &message.from)));
     }
 }

@@ -9,6 +9,7 @@ mod facts;
 
 use super::batch::{Connected, NewMessage, Outcome, Refused, Write};
 use super::bulk::{Backlog, KeyRow, ReceiptRow};
+use super::files::ReaderRow;
 use super::ids;
 use super::messages::{Found, NewRow, READ, UNREAD};
 use super::recall::Recall;
@@ -173,10 +174,46 @@ impl<'a> Deciding<'a, '_> {
         if !self.granted(new.id, &new.from) {
             return Outcome::Refused(Refused::IdNotGranted);
         }
-        match self.refuses(new, sender) {
-            Some(refused) => Outcome::Refused(refused),
-            None => self.store(new, sender),
+        self.store_unless_refused(new, sender)
+    }
+
+    fn store_unless_refused(&mut self, new: &'a NewMessage, sender: i64) -> Outcome {
+        if let Some(refused) = self.refuses(new, sender) {
+            return Outcome::Refused(refused);
         }
+        let Some(id) = new.file() else {
+            return self.store(new, sender);
+        };
+        let state = self.facts.working.find(&new.from);
+        let Some(file) = state.and_then(|state| self.facts.carried.may_send(id, state)) else {
+            return Outcome::Refused(Refused::NoSuchFile);
+        };
+        let stored = self.store(new, sender);
+        self.let_both_read(file);
+        stored
+    }
+
+    /// Both sides of the message that was stored last may read the file that it carries.
+    fn let_both_read(&mut self, file: i64) {
+        let Some(row) = self.effects.rows.last() else {
+            return;
+        };
+        let sides = [
+            (row.sender, row.sender_seq),
+            (row.recipient, row.recipient_seq),
+        ];
+        let sides = if row.sender == row.recipient {
+            &sides[..1]
+        } else {
+            &sides
+        };
+        let reader = |(user_id, seq): &(i64, i64)| ReaderRow {
+            message_id: row.id,
+            user_id: *user_id,
+            file,
+            seq: *seq,
+        };
+        self.effects.readers.extend(sides.iter().map(reader));
     }
 
     /// A message that is sent for a user from outside, under a key: once.
@@ -187,21 +224,21 @@ impl<'a> Deciding<'a, '_> {
         if let Some(id) = self.facts.sent.get(&(sender, key.to_owned())).copied() {
             return self.sent_before(place, new, MessageId::new(id));
         }
-        if let Some(refused) = self.refuses(new, sender) {
-            return Outcome::Refused(refused);
-        }
         if self.find(new.id).is_some() {
             return Outcome::Refused(Refused::IdNotGranted); // leased by a database that went back
         }
-        let message = new.id.number();
-        self.facts.sent.insert((sender, key.to_owned()), message);
-        self.effects.keys.push(KeyRow {
-            sender,
-            key,
-            message,
-            at: self.now,
-        });
-        self.store(new, sender)
+        let outcome = self.store_unless_refused(new, sender);
+        if matches!(outcome, Outcome::Stored { .. }) {
+            let message = new.id.number();
+            self.facts.sent.insert((sender, key.to_owned()), message);
+            self.effects.keys.push(KeyRow {
+                sender,
+                key,
+                message,
+                at: self.now,
+            });
+        }
+        outcome
     }
 
     /// The message under a key that is in use: the same one, or another.

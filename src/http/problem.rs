@@ -50,6 +50,11 @@ impl Problem {
         }
     }
 
+    /// What it is, for programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// One that may be over in a moment.
     fn passing(code: &'static str, detail: impl Into<String>) -> Self {
         Self {
@@ -79,13 +84,44 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", text)
     }
 
-    /// This address has shown too many wrong tokens.
-    pub fn rate_limited() -> Self {
-        let text = "too many requests without the right token from this address";
+    /// The token is missing, wrong or expired.
+    pub fn no_token() -> Self {
+        let text = "Authorization: Bearer with a token is needed";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", text)
+    }
+
+    /// This is not for whoever asks.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden.name(), detail)
+    }
+
+    /// This is more than may be sent.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        let code = ErrorCode::TooLarge.name();
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, detail)
+    }
+
+    /// There is no room for more, until somebody makes some.
+    pub fn storage_full(detail: impl Into<String>) -> Self {
+        let code = StatusCode::INSUFFICIENT_STORAGE;
         Self {
             retryable: true,
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", text)
+            ..Self::new(code, "storage_full", detail)
         }
+    }
+
+    /// This user does more than they may.
+    pub fn too_many(detail: impl Into<String>) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            retryable: true,
+            ..Self::new(status, ErrorCode::RateLimited.name(), detail)
+        }
+    }
+
+    /// This address has shown too many wrong tokens.
+    pub fn rate_limited() -> Self {
+        Self::too_many("too many requests without the right token from this address")
     }
 
     /// The server has as many of these requests in hand as it may.
@@ -148,7 +184,7 @@ impl ResponseError for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        log::debug!("a request to the provisioning API failed: {error}");
+        log::debug!("a request failed at the store: {error}");
         Self::unavailable()
     }
 }
@@ -171,14 +207,10 @@ impl From<Refusal> for Problem {
 
 /// For [`actix_web::web::JsonConfig`].
 pub fn of_json(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
-    let too_large = |text: String| {
-        let code = ErrorCode::TooLarge.name();
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, code, text)
-    };
     let problem = match &error {
         JsonPayloadError::OverflowKnownLength { limit, .. }
         | JsonPayloadError::Overflow { limit } => {
-            too_large(format!("the body is over {limit} bytes"))
+            Problem::too_large(format!("the body is over {limit} bytes"))
         }
         JsonPayloadError::ContentType => {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;

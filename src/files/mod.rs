@@ -1,0 +1,310 @@
+//! The bytes of files: in a folder, or in a bucket that speaks S3. Who may read them is not known here.
+//!
+//! What comes in goes into a [`Spool`] first, a file without a name that is gone with the process; only what has
+//! come whole is put where it stays, a few at a time. Everything here runs on threads of its own, behind those
+//! that serve messages.
+
+mod error;
+mod location;
+mod picture;
+mod spool;
+
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::protocol::FileId;
+
+pub use error::FilesError;
+pub use location::{Location, LocationError};
+pub use picture::{Looked, Thumbnail};
+pub use spool::{Spool, Spooled};
+
+/// So many files are put where they stay at the same time: each has a part of it in memory, and each makes the
+/// disk busy that messages wait for.
+const PUTS_AT_ONCE: usize = 2;
+/// Size of such a part, in bytes. S3 takes no less than 5 MiB, and 10,000 of them.
+const PART: usize = 8 * 1024 * 1024;
+/// One picture at a time is looked at: it may take much memory.
+const PICTURES_AT_ONCE: usize = 1;
+/// Threads that wait for disks, or work.
+const THREADS: usize = 4;
+/// Pieces of a file that are read ahead of whoever takes them.
+const PIECES_AHEAD: usize = 4;
+/// How much lower the priority of these threads is than that of those that serve messages (`nice`).
+const NICE: i32 = 10;
+
+/// Which bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Itself.
+    Original,
+    /// The small picture of a picture.
+    Thumbnail,
+}
+
+/// Where the bytes of files are. Cheap to clone.
+#[derive(Clone)]
+pub struct FileStore(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn ObjectStore>,
+    /// The folder, where it is one.
+    folder: Option<PathBuf>,
+    /// The folder that spools are in.
+    spools: PathBuf,
+    puts: Semaphore,
+    pictures: Semaphore,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // What was on its way is cleared away by the next sweep.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl FileStore {
+    /// Opens a folder, which is made if it is not there, or a bucket; `None` where there are to be no files.
+    ///
+    /// # Errors
+    /// Where nothing can be written to the folder, or the bucket's settings do not fit together. Whether the
+    /// bucket is there is not asked.
+    pub fn open(location: &Location) -> Result<Option<Self>, FilesError> {
+        let (store, folder): (Arc<dyn ObjectStore>, _) = match location {
+            Location::Off => return Ok(None),
+            Location::Folder(folder) => (Arc::new(open_folder(folder)?), Some(folder.clone())),
+            Location::S3 { bucket, prefix } => (open_bucket(bucket, prefix)?, None),
+        };
+        let spools = folder.clone().unwrap_or_else(std::env::temp_dir);
+        // Said now, and not by the first upload.
+        tempfile::tempfile_in(&spools)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(THREADS)
+            .thread_name("files")
+            .on_thread_start(give_way)
+            .enable_all()
+            .build()?;
+        Ok(Some(Self(Arc::new(Inner {
+            store,
+            folder,
+            spools,
+            puts: Semaphore::new(PUTS_AT_ONCE),
+            pictures: Semaphore::new(PICTURES_AT_ONCE),
+            runtime: Some(runtime),
+        }))))
+    }
+
+    /// Runs something on the threads of this; it goes on when nobody waits for it any more.
+    pub fn run<T: Send + 'static, W: Future<Output = T> + Send + 'static>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T, FilesError>> + Send + use<T, W> {
+        joined(self.0.runtime.as_ref().map(|runtime| runtime.spawn(work)))
+    }
+
+    fn run_blocking<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T, FilesError>> + Send + use<T, W> {
+        let runtime = self.0.runtime.as_ref();
+        joined(runtime.map(|runtime| runtime.spawn_blocking(work)))
+    }
+
+    /// Begins to take a file in.
+    ///
+    /// # Errors
+    /// Where there is no room, or the folder is not to be written to.
+    pub async fn spool(&self) -> Result<Spool, FilesError> {
+        let spools = self.0.spools.clone();
+        let file = self.run_blocking(move || tempfile::tempfile_in(spools));
+        Ok(Spool::new(self.clone(), file.await??))
+    }
+
+    /// What a picture looks like; `None` where it is no picture of a kind that is known.
+    pub async fn look(&self, spooled: &Spooled) -> Option<Looked> {
+        let _turn = self.0.pictures.acquire().await.ok()?;
+        let file = spooled.file().await.ok()?;
+        // A panic in a decoder of strangers' bytes is a picture that cannot be read.
+        self.run_blocking(move || picture::look(file)).await.ok()?
+    }
+
+    /// Puts a file where it stays. It is durable, and seen whole or not at all.
+    ///
+    /// # Errors
+    /// Where it did not work; a part of it may be left, which [`Self::remove`] clears away.
+    pub async fn keep(
+        &self,
+        id: FileId,
+        spooled: &Spooled,
+        thumbnail: Option<Bytes>,
+    ) -> Result<(), FilesError> {
+        let _turn = self.0.puts.acquire().await.map_err(FilesError::other)?;
+        if let Some(bytes) = thumbnail {
+            let path = path(id, Kind::Thumbnail);
+            self.0.store.put(&path, bytes.into()).await?;
+        }
+        let path = path(id, Kind::Original);
+        if spooled.size <= PART as u64 {
+            let whole = spooled.read(0, PART).await?;
+            self.0.store.put(&path, whole.into()).await?;
+            return Ok(());
+        }
+        let mut upload = self.0.store.put_multipart(&path).await?;
+        let put = async {
+            let mut at = 0;
+            while at < spooled.size {
+                let part = spooled.read(at, PART).await?;
+                at += part.len() as u64;
+                upload.put_part(PutPayload::from(part)).await?;
+            }
+            upload.complete().await?;
+            Ok(())
+        };
+        let result: Result<(), FilesError> = put.await;
+        if result.is_err()
+            && let Err(error) = upload.abort().await
+        {
+            log::debug!("what had come of a file is left for the sweep: {error}");
+        }
+        result
+    }
+
+    /// These bytes, piece by piece. They are read only as fast as they are taken.
+    ///
+    /// # Errors
+    /// [`FilesError::Missing`] where there is no such file.
+    pub async fn read(
+        &self,
+        id: FileId,
+        kind: Kind,
+        range: Range<u64>,
+    ) -> Result<impl Stream<Item = Result<Bytes, FilesError>> + use<>, FilesError> {
+        let (give, take) = mpsc::channel(PIECES_AHEAD);
+        let inner = Arc::clone(&self.0);
+        let begun = self.run(async move {
+            let options = GetOptions {
+                range: (!range.is_empty()).then(|| range.into()),
+                ..GetOptions::default()
+            };
+            let found = inner.store.get_opts(&path(id, kind), options).await?;
+            Ok::<_, FilesError>(found.into_stream())
+        });
+        let mut pieces = begun.await??;
+        let pump = async move {
+            while let Some(piece) = pieces.next().await {
+                let is_last = piece.is_err();
+                if give.send(piece.map_err(FilesError::from)).await.is_err() || is_last {
+                    break;
+                }
+            }
+        };
+        // It ends when nobody takes any more.
+        drop(self.run(pump));
+        Ok(futures_util::stream::unfold(take, async |mut take| {
+            let piece = take.recv().await?;
+            Some((piece, take))
+        }))
+    }
+
+    /// The size of these bytes.
+    ///
+    /// # Errors
+    /// [`FilesError::Missing`] where there is no such file.
+    pub async fn size(&self, id: FileId, kind: Kind) -> Result<u64, FilesError> {
+        let inner = Arc::clone(&self.0);
+        let head = self.run(async move { inner.store.head(&path(id, kind)).await });
+        Ok(head.await??.size)
+    }
+
+    /// Removes all there is of a file, and of an attempt to put it there.
+    ///
+    /// # Errors
+    /// Where something is left.
+    pub async fn remove(&self, id: FileId) -> Result<(), FilesError> {
+        let this = self.clone();
+        let removed = self.run(async move {
+            for kind in [Kind::Original, Kind::Thumbnail] {
+                let path = path(id, kind);
+                match this.0.store.delete(&path).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                if let Some(folder) = &this.0.folder {
+                    let staged = folder.join(format!("{path}#1"));
+                    remove_staged(&this, staged).await?;
+                }
+            }
+            Ok(())
+        });
+        removed.await?
+    }
+}
+
+/// What an end of the process in the middle of [`FileStore::keep`] leaves in a folder: object_store gives it this
+/// name, and does not let itself be asked for it.
+async fn remove_staged(store: &FileStore, staged: PathBuf) -> Result<(), FilesError> {
+    let removed = store
+        .run_blocking(move || std::fs::remove_file(staged))
+        .await?;
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn open_folder(folder: &std::path::Path) -> Result<LocalFileSystem, FilesError> {
+    std::fs::create_dir_all(folder)?;
+    Ok(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
+}
+
+/// Region, endpoint and credentials are taken from where everything that speaks S3 takes them.
+fn open_bucket(bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, FilesError> {
+    // An error means that somebody has chosen one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let store = AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .build()?;
+    if prefix.is_empty() {
+        return Ok(Arc::new(store));
+    }
+    Ok(Arc::new(PrefixStore::new(store, Path::from(prefix))))
+}
+
+/// Where the bytes are: no folder has them all.
+fn path(id: FileId, kind: Kind) -> Path {
+    let name = id.to_string();
+    let folder = &name[..2];
+    match kind {
+        Kind::Original => Path::from_iter([folder, &name]),
+        Kind::Thumbnail => Path::from_iter([folder, &format!("{name}.thumbnail")]),
+    }
+}
+
+/// Messages come first.
+fn give_way() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        log::debug!("threads for files have the priority of others: {error}");
+    }
+}
+
+async fn joined<T>(task: Option<JoinHandle<T>>) -> Result<T, FilesError> {
+    let task = task.ok_or_else(|| FilesError::other("the server is going away"))?;
+    task.await.map_err(FilesError::other)
+}

@@ -1,0 +1,117 @@
+//! What a picture looks like: its size, and a small one of it.
+//!
+//! Whoever sends a picture decides what is in it, so its size is known before anything is unpacked: a file of a
+//! few hundred kilobytes can be a picture of gigabytes.
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Seek};
+
+use bytes::Bytes;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+/// No side is longer than this, in pixels.
+const SIDE_MAX: u32 = 16_384;
+/// A larger picture is not unpacked: what a camera of 16 megapixels makes.
+const PIXELS_MAX: u64 = 17_000_000;
+/// Nor is one that takes more memory than this while it is, in bytes.
+const MEMORY_MAX: u64 = 80 * 1024 * 1024;
+/// The longer side of a thumbnail is at most so many pixels.
+const THUMBNAIL_SIDE: u32 = 480;
+/// How good a thumbnail is, of 100.
+const QUALITY: u8 = 80;
+
+/// A picture that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// What its bytes are, whatever it is called.
+    pub mime: &'static str,
+    /// Pixels, as it is shown.
+    pub width: u32,
+    /// Pixels, as it is shown.
+    pub height: u32,
+    /// `None`: it is too large for one, or broken.
+    pub thumbnail: Option<Thumbnail>,
+}
+
+/// A small picture. Of what else its file says, the place where it was taken for one, nothing is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// Its media type.
+    pub mime: &'static str,
+    /// It.
+    pub bytes: Bytes,
+}
+
+/// Looks at a file; `None` where it is no picture of a kind that is known.
+pub fn look(mut file: File) -> Option<Looked> {
+    file.rewind().ok()?;
+    let reader = ImageReader::new(BufReader::new(file));
+    let mut reader = reader.with_guessed_format().ok()?;
+    let format = reader.format().filter(|format| is_known(*format))?;
+    let mut limits = Limits::no_limits();
+    limits.max_image_width = Some(SIDE_MAX);
+    limits.max_image_height = Some(SIDE_MAX);
+    limits.max_alloc = Some(MEMORY_MAX);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().ok()?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return None;
+    }
+    let is_small =
+        u64::from(width) * u64::from(height) <= PIXELS_MAX && decoder.total_bytes() <= MEMORY_MAX;
+    let thumbnail = is_small.then(|| DynamicImage::from_decoder(decoder));
+    let thumbnail = thumbnail.and_then(Result::ok);
+    let (width, height) = if is_turned(orientation) {
+        (height, width)
+    } else {
+        (width, height)
+    };
+    Some(Looked {
+        mime: format.to_mime_type(),
+        width,
+        height,
+        thumbnail: thumbnail.and_then(|picture| small(&picture, orientation)),
+    })
+}
+
+fn is_known(format: ImageFormat) -> bool {
+    use ImageFormat::{Gif, Jpeg, Png, WebP};
+    matches!(format, Gif | Jpeg | Png | WebP)
+}
+
+/// Whether width and height change places.
+fn is_turned(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(
+        orientation,
+        Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH
+    )
+}
+
+fn small(picture: &DynamicImage, orientation: Orientation) -> Option<Thumbnail> {
+    let fits = picture.width().max(picture.height()) <= THUMBNAIL_SIDE;
+    let mut small = if fits {
+        picture.clone()
+    } else {
+        picture.thumbnail(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    };
+    small.apply_orientation(orientation);
+    let mut bytes = Vec::new();
+    let mime = if small.color().has_alpha() {
+        let png = DynamicImage::ImageRgba8(small.into_rgba8());
+        png.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+            .ok()?;
+        ImageFormat::Png.to_mime_type()
+    } else {
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+        small.into_rgb8().write_with_encoder(encoder).ok()?;
+        ImageFormat::Jpeg.to_mime_type()
+    };
+    Some(Thumbnail {
+        mime,
+        bytes: bytes.into(),
+    })
+}

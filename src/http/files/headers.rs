@@ -1,0 +1,153 @@
+//! What is said of a file: its type when it comes, and what a browser may make of it when it goes.
+
+use actix_web::http::header::{
+    Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue,
+};
+use mime::Mime;
+
+/// What is known to be nothing but bytes.
+const BYTES: &str = "application/octet-stream";
+
+/// Longest type that is believed, in bytes (RFC 6838 §4.2 has 127 for each half).
+const TYPE_MAX: usize = 255;
+
+/// Types that a browser shows without running anything.
+const SHOWN: [&str; 20] = [
+    "audio/aac",
+    "audio/flac",
+    "audio/mp4",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/wav",
+    "audio/webm",
+    "audio/x-wav",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/heic",
+    "image/heif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "video/mp4",
+    "video/ogg",
+    "video/quicktime",
+    "video/webm",
+];
+
+/// Types that are harmless to save, and of use to whoever opens them.
+const SAVED: [&str; 3] = ["application/pdf", "application/zip", "text/plain"];
+
+/// The type of a file: as its sender says, else as its name does.
+pub fn mime(said: Option<&str>, name: &str) -> String {
+    let said = said.filter(|said| said.len() <= TYPE_MAX);
+    let said = said.and_then(|said| said.parse::<Mime>().ok());
+    let said = said.map(|said| said.essence_str().to_owned());
+    // Forms are what tools say that were told nothing.
+    let says_nothing = |said: &String| said == BYTES || said == "application/x-www-form-urlencoded";
+    said.filter(|said| !says_nothing(said)).unwrap_or_else(|| {
+        let guessed = mime_guess::from_path(name).first();
+        guessed.map_or_else(
+            || BYTES.to_owned(),
+            |guessed| guessed.essence_str().to_owned(),
+        )
+    })
+}
+
+/// The type that a browser is told. A page, a script or a drawing that can hold either is bytes to it.
+pub fn safe_type(mime: &str) -> &str {
+    match mime {
+        "text/plain" => "text/plain; charset=utf-8",
+        _ if SHOWN.contains(&mime) || SAVED.contains(&mime) => mime,
+        _ => BYTES,
+    }
+}
+
+/// Whether a file is shown or saved, and by which name (RFC 6266).
+pub fn disposition(mime: &str, name: &str) -> ContentDisposition {
+    let is_shown = SHOWN.contains(&mime);
+    // For those who do not know the other form.
+    let plain = |c: char| if is_plain(c) { c } else { '_' };
+    let mut parameters = vec![DispositionParam::Filename(
+        name.chars().map(plain).collect(),
+    )];
+    if !name.chars().all(is_plain) {
+        parameters.push(DispositionParam::FilenameExt(ExtendedValue {
+            charset: Charset::Ext("UTF-8".to_owned()),
+            language_tag: None,
+            value: name.as_bytes().to_vec(),
+        }));
+    }
+    ContentDisposition {
+        disposition: if is_shown {
+            DispositionType::Inline
+        } else {
+            DispositionType::Attachment
+        },
+        parameters,
+    }
+}
+
+fn is_plain(c: char) -> bool {
+    (c == ' ' || c.is_ascii_graphic()) && !matches!(c, '"' | '\\' | '%')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_what_the_sender_says_or_what_the_name_says() {
+        for (said, name, is) in [
+            (Some("image/png"), "a", "image/png"),
+            (Some("Text/HTML; charset=utf-8"), "a.txt", "text/html"),
+            (None, "a.pdf", "application/pdf"),
+            (Some("application/octet-stream"), "a.jpg", "image/jpeg"),
+            (
+                Some("application/x-www-form-urlencoded"),
+                "a.zip",
+                "application/zip",
+            ),
+            (Some("no type"), "a", BYTES),
+            (None, "a", BYTES),
+        ] {
+            assert_eq!(mime(said, name), is, "{said:?} {name}");
+        }
+        assert_eq!(mime(Some(&format!("a/{}", "b".repeat(300))), "a"), BYTES);
+    }
+
+    #[test]
+    fn nothing_that_could_run_keeps_its_type_or_is_shown() {
+        for mime in [
+            "text/html",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "text/xml",
+            "application/javascript",
+            "text/css",
+            "multipart/x-mixed-replace",
+        ] {
+            assert_eq!(safe_type(mime), BYTES);
+            let disposition = disposition(mime, "a").to_string();
+            assert!(disposition.starts_with("attachment"), "{disposition}");
+        }
+        assert_eq!(safe_type("text/plain"), "text/plain; charset=utf-8");
+        assert!(disposition("text/plain", "a").is_attachment());
+        assert!(disposition("image/png", "a").is_inline());
+    }
+
+    #[test]
+    fn a_name_is_one_parameter_whatever_it_holds() {
+        let header = disposition("text/plain", "a\"; x=\"1.txt").to_string();
+        assert_eq!(
+            header,
+            "attachment; filename=\"a_; x=_1.txt\"; filename*=UTF-8''a%22%3B%20x%3D%221.txt"
+        );
+        let header = disposition("text/plain", "报告.txt").to_string();
+        assert!(header.contains("filename=\"__.txt\""), "{header}");
+        assert!(
+            header.contains("filename*=UTF-8''%E6%8A%A5%E5%91%8A.txt"),
+            "{header}"
+        );
+    }
+}

@@ -1,0 +1,277 @@
+//! `POST /files`.
+//!
+//! The body goes into a spool, and out of it to where it stays. Until the whole of it has come, nothing but the
+//! spool knows of it: an upload that ends early has never been.
+
+use std::time::Duration;
+
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use actix_web::web::{Data, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse, rt};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::asking::who;
+use super::headers::mime;
+use super::{Files, places::Place};
+use crate::actors::link::Transfer;
+use crate::files::{FilesError, Looked, Spool, Spooled};
+use crate::http::problem::Problem;
+use crate::http::upgrade::{Door, header};
+use crate::protocol::{FileId, UserId, file_name};
+use crate::store::{Admitted, FileInfo, Picture};
+
+/// A picture larger than this, in bytes, is not looked at.
+const PICTURE_MAX: u64 = 32 * 1024 * 1024;
+/// Whoever is refused may be in the middle of sending, and reads the answer only after so many bytes of it…
+const DRAINED: usize = 16 * 1024 * 1024;
+/// …or so long.
+const DRAINS_FOR: Duration = Duration::from_secs(5);
+
+/// What is said of a file beside it.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    name: String,
+}
+
+/// What an upload is answered with, and the text of the message that carries the file.
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: String,
+    name: &'a str,
+    size: u64,
+    mime: &'a str,
+    sha256: &'a str,
+    url: String,
+    #[serde(flatten)]
+    picture: Option<AnswerPicture>,
+}
+
+#[derive(Serialize)]
+struct AnswerPicture {
+    width: u32,
+    height: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbnail: Option<String>,
+}
+
+/// Takes a file in.
+pub async fn upload(
+    request: HttpRequest,
+    mut body: Payload,
+    door: Data<Door>,
+    files: Data<Files>,
+) -> Result<HttpResponse, Problem> {
+    let result = take(&request, &mut body, &door, &files).await;
+    if result.is_err() {
+        // Bytes that are left unread would reset the connection, and take the answer with them.
+        drain(body).await;
+    }
+    files
+        .metrics
+        .upload(result.as_ref().err().map(Problem::code));
+    let info = result?;
+    let url = info.id.url();
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, url.as_str()))
+        .json(answer(&info, url)))
+}
+
+fn answer(info: &FileInfo, url: String) -> Answer<'_> {
+    let thumbnail = format!("{url}/thumbnail");
+    Answer {
+        id: info.id.to_string(),
+        name: &info.name,
+        size: info.size,
+        mime: &info.mime,
+        sha256: &info.sha256,
+        url,
+        picture: info.picture.as_ref().map(|picture| AnswerPicture {
+            width: picture.width,
+            height: picture.height,
+            thumbnail: picture.thumbnail.as_ref().map(|_| thumbnail),
+        }),
+    }
+}
+
+async fn take(
+    request: &HttpRequest,
+    body: &mut Payload,
+    door: &Door,
+    files: &Data<Files>,
+) -> Result<FileInfo, Problem> {
+    let user = who(request, door)?;
+    let named = Query::<Named>::from_query(request.query_string());
+    let named = named.map_err(|error| Problem::bad_request(format!("the query: {error}")))?;
+    let said = header(request, CONTENT_TYPE);
+    if said.is_some_and(|said| said.trim_start().starts_with("multipart/")) {
+        let text = "the body is the file itself, not a form: its name goes into the query, ?name=";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Problem::new(status, "unsupported_media_type", text));
+    }
+    let place = files.places.take(&user)?;
+    check_announced(request, files, &user).await?;
+    let transfer = Transfer::of(request.conn_data());
+    let spooled = receive(body, files, &transfer).await?;
+    transfer.rests();
+    let name = file_name(&named.name);
+    let mime = mime(said, &name);
+    let info = FileInfo {
+        id: FileId::new(Uuid::new_v4().as_u128()),
+        name,
+        mime,
+        size: spooled.size,
+        sha256: spooled.sha256.clone(),
+        picture: None,
+    };
+    // Whoever sent it may go now: what has come whole is kept.
+    let kept = rt::spawn(keep(files.clone(), user, info, spooled, place));
+    kept.await.unwrap_or_else(|_| Err(Problem::unavailable()))
+}
+
+/// What can be refused before it comes.
+async fn check_announced(
+    request: &HttpRequest,
+    files: &Files,
+    user: &UserId,
+) -> Result<(), Problem> {
+    let length = header(request, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    let length = length.unwrap_or(0);
+    if length > files.size_max {
+        return Err(too_large(files));
+    }
+    let login = user.clone();
+    let used = files
+        .desk
+        .read(move |store| store.file_usage(login.as_str()))
+        .await?;
+    if used.saturating_add(length) > files.quota {
+        return Err(over_quota(files, used));
+    }
+    Ok(())
+}
+
+/// Takes the body in, whole.
+async fn receive(
+    body: &mut Payload,
+    files: &Files,
+    transfer: &Transfer,
+) -> Result<Spooled, Problem> {
+    let mut spool = files.bytes.spool().await.map_err(failed)?;
+    transfer.goes_on();
+    while let Some(piece) = body.next().await {
+        spool = take_piece(spool, piece, files).await?;
+    }
+    spool.end().await.map_err(failed)
+}
+
+async fn take_piece(
+    spool: Spool,
+    piece: Result<bytes::Bytes, PayloadError>,
+    files: &Files,
+) -> Result<Spool, Problem> {
+    let piece = piece.map_err(|error| Problem::bad_request(format!("the body: {error}")))?;
+    if spool.size() + piece.len() as u64 > files.size_max {
+        return Err(too_large(files));
+    }
+    spool.take(&piece).await.map_err(failed)
+}
+
+/// Keeps what has come whole, its row first: whatever ends this in between, the row says what to clear away.
+async fn keep(
+    files: Data<Files>,
+    user: UserId,
+    mut info: FileInfo,
+    spooled: Spooled,
+    _place: Place,
+) -> Result<FileInfo, Problem> {
+    let looked = if spooled.size <= PICTURE_MAX {
+        files.bytes.look(&spooled).await
+    } else {
+        None
+    };
+    let mut thumbnail = None;
+    if let Some(looked) = looked {
+        thumbnail = describe(&mut info, looked);
+    }
+    let (row, quota) = (info.clone(), files.quota);
+    let admitted = files
+        .desk
+        .write(move |store| store.admit_file(&user, &row, quota))
+        .await?;
+    if let Admitted::OverQuota(used) = admitted {
+        return Err(over_quota(&files, used));
+    }
+    let id = info.id;
+    if let Err(error) = files.bytes.keep(id, &spooled, thumbnail).await {
+        give_up(&files, id).await;
+        return Err(failed(error));
+    }
+    let is_there = files.desk.write(move |store| store.file_is_there(id));
+    match is_there.await? {
+        true => Ok(info),
+        false => Err(Problem::unavailable()), // it took so long that it was cleared away
+    }
+}
+
+/// Takes in what a picture looks like. Returns its thumbnail.
+fn describe(info: &mut FileInfo, looked: Looked) -> Option<bytes::Bytes> {
+    let thumbnail = looked.thumbnail;
+    looked.mime.clone_into(&mut info.mime);
+    info.picture = Some(Picture {
+        width: looked.width,
+        height: looked.height,
+        thumbnail: thumbnail.as_ref().map(|small| small.mime.to_owned()),
+    });
+    thumbnail.map(|small| small.bytes)
+}
+
+/// Clears away what could not be kept. What is left of it, the next sweep finds.
+async fn give_up(files: &Files, id: FileId) {
+    let dropped = files.desk.write(move |store| store.drop_file(id)).await;
+    if dropped.is_ok() && files.bytes.remove(id).await.is_ok() {
+        let _ = files.desk.write(move |store| store.forget_file(id)).await;
+    }
+}
+
+/// Reads on for a while, into nothing.
+async fn drain(mut body: Payload) {
+    let mut left = DRAINED;
+    let draining = async {
+        while let Some(Ok(piece)) = body.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = timeout(DRAINS_FOR, draining).await;
+}
+
+fn too_large(files: &Files) -> Problem {
+    Problem::too_large(format!("a file is {} bytes at most", files.size_max))
+}
+
+fn over_quota(files: &Files, used: u64) -> Problem {
+    let quota = files.quota;
+    let text = format!("this user has {used} bytes of files here, and may have {quota}");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "quota_exceeded", text)
+}
+
+fn failed(error: FilesError) -> Problem {
+    match error {
+        FilesError::Full(why) => {
+            log::error!("a file could not be kept: {why}");
+            Problem::storage_full("the server has no room for this file")
+        }
+        error => {
+            log::error!("a file could not be kept: {error}");
+            Problem::unavailable()
+        }
+    }
+}

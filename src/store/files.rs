@@ -1,0 +1,383 @@
+//! Files: who has sent up which, and who may read them. The bytes are elsewhere, and nothing here knows where.
+//!
+//! A file's row is there before its bytes are kept, and goes after they have gone: whatever happens in between,
+//! the row says what is to be cleared away ([`super::leftovers`]). A file may be read by whoever sent it up, and
+//! by both sides of a message that carries it; whose message may carry it was decided when that was stored
+//! ([`super::rules`]). So retention takes the right to read away together with the message.
+
+use diesel::dsl::{exists, sql};
+use diesel::prelude::*;
+use diesel::result::{Error, QueryResult};
+use diesel::sql_types::BigInt;
+
+use super::batch::ATTEMPTS;
+use super::connection::{Link, on};
+use super::schema::{file_readers, files, users};
+use super::users::UserState;
+use super::{StoreError, now};
+use crate::hash::{HashMap, HashSet};
+use crate::protocol::{FileId, UserId};
+
+/// Its bytes are on their way into the file store.
+pub const COMING: i16 = 0;
+/// It can be read and sent.
+pub const THERE: i16 = 1;
+/// Its bytes are on their way out: nobody can read or send it any more.
+pub const GOING: i16 = 2;
+
+/// A file, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Its ID.
+    pub id: FileId,
+    /// What it is called.
+    pub name: String,
+    /// Its media type (RFC 6838).
+    pub mime: String,
+    /// Bytes.
+    pub size: u64,
+    /// In hexadecimal digits.
+    pub sha256: String,
+    /// Where it is a picture that could be read.
+    pub picture: Option<Picture>,
+}
+
+/// What is known of a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels, as it is shown.
+    pub width: u32,
+    /// Pixels, as it is shown.
+    pub height: u32,
+    /// The media type of its thumbnail, where there is one.
+    pub thumbnail: Option<String>,
+}
+
+/// What became of the wish to keep a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// It may be kept, and its size counts.
+    Yes,
+    /// The user would have more than they may; so many bytes they have.
+    OverQuota(u64),
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = files)]
+struct NewFile<'a> {
+    token: String,
+    owner: i64,
+    tenure: i64,
+    name: &'a str,
+    mime: &'a str,
+    size: i64,
+    sha256: &'a str,
+    width: Option<i64>,
+    height: Option<i64>,
+    thumbnail: Option<&'a str>,
+    state: i16,
+    created_at: i64,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = files)]
+struct FileRow {
+    id: i64,
+    owner: i64,
+    tenure: i64,
+    name: String,
+    mime: String,
+    size: i64,
+    sha256: String,
+    width: Option<i64>,
+    height: Option<i64>,
+    thumbnail: Option<String>,
+}
+
+impl FileRow {
+    fn info(self, id: FileId) -> FileInfo {
+        let pixels = |side: Option<i64>| side.and_then(|side| u32::try_from(side).ok());
+        let sides = pixels(self.width).zip(pixels(self.height));
+        FileInfo {
+            id,
+            name: self.name,
+            mime: self.mime,
+            size: u64::try_from(self.size).unwrap_or(0),
+            sha256: self.sha256,
+            picture: sides.map(|(width, height)| Picture {
+                width,
+                height,
+                thumbnail: self.thumbnail,
+            }),
+        }
+    }
+}
+
+/// See [`super::Store::admit_file`].
+pub fn admit(
+    link: &mut Link<'_>,
+    user: &UserId,
+    file: &FileInfo,
+    quota: u64,
+) -> Result<Admitted, StoreError> {
+    for _ in 0..ATTEMPTS {
+        match link.writing(|link| insert(link, user, file, quota)) {
+            // Somebody else created the user meanwhile: nothing of this was written.
+            Err(Error::NotFound) => {}
+            result => return Ok(result?),
+        }
+    }
+    Err(StoreError::Overtaken)
+}
+
+fn insert(
+    link: &mut Link<'_>,
+    user: &UserId,
+    file: &FileInfo,
+    quota: u64,
+) -> QueryResult<Admitted> {
+    // Locked, so that two uploads at once cannot both be the last that fits.
+    let owner = ensure(link, user)?;
+    let used = usage(link, owner.id, owner.voided)?;
+    if used.saturating_add(file.size) > quota {
+        return Ok(Admitted::OverQuota(used));
+    }
+    let picture = file.picture.as_ref();
+    let row = NewFile {
+        token: file.id.to_string(),
+        owner: owner.id,
+        tenure: owner.voided,
+        name: &file.name,
+        mime: &file.mime,
+        size: i64::try_from(file.size).unwrap_or(i64::MAX),
+        sha256: &file.sha256,
+        width: picture.map(|picture| picture.width.into()),
+        height: picture.map(|picture| picture.height.into()),
+        thumbnail: picture.and_then(|picture| picture.thumbnail.as_deref()),
+        state: COMING,
+        created_at: now(),
+    };
+    on!(link, connection => diesel::insert_into(files::table).values(&row).execute(connection))?;
+    Ok(Admitted::Yes)
+}
+
+/// The user's row, locked; they exist from now on.
+fn ensure(link: &mut Link<'_>, user: &UserId) -> QueryResult<UserState> {
+    let login = [user.as_str()];
+    match link.bulk().lock_users(&login)?.into_iter().next() {
+        Some((_, state)) if state.deleted => {
+            link.bulk().revive_users(&[state.id])?;
+            Ok(state)
+        }
+        Some((_, state)) => Ok(state),
+        None => {
+            let created = link.bulk().create_users(&login)?;
+            Ok(UserState {
+                id: created.first().copied().ok_or(Error::NotFound)?,
+                ..UserState::default()
+            })
+        }
+    }
+}
+
+/// How many bytes whoever has this ID now has sent up, of files that are not going.
+fn usage(link: &mut Link<'_>, owner: i64, tenure: i64) -> QueryResult<u64> {
+    let used: i64 = on!(link, connection => files::table
+        .filter(files::owner.eq(owner))
+        .filter(files::tenure.eq(tenure))
+        .filter(files::state.ne(GOING))
+        .select(sql::<BigInt>("CAST(COALESCE(SUM(size), 0) AS BIGINT)"))
+        .get_result(connection))?;
+    Ok(u64::try_from(used).unwrap_or(0))
+}
+
+/// See [`super::Store::file_usage`].
+pub fn usage_of(link: &mut Link<'_>, user: &str) -> Result<u64, StoreError> {
+    match reader(link, user)? {
+        Some(reader) => Ok(usage(link, reader.id, reader.voided)?),
+        None => Ok(0),
+    }
+}
+
+/// See [`super::Store::file_is_there`].
+pub fn is_there(link: &mut Link<'_>, id: FileId) -> Result<bool, StoreError> {
+    let coming = files::table
+        .filter(files::token.eq(id.to_string()))
+        .filter(files::state.eq(COMING));
+    let changed = link.writing(|link| {
+        on!(link, connection => diesel::update(coming).set(files::state.eq(THERE)).execute(connection))
+    })?;
+    Ok(changed > 0)
+}
+
+/// See [`super::Store::drop_file`].
+pub fn drop_one(link: &mut Link<'_>, id: FileId) -> Result<(), StoreError> {
+    let file = files::table.filter(files::token.eq(id.to_string()));
+    link.writing(|link| {
+        on!(link, connection => diesel::update(file).set(files::state.eq(GOING)).execute(connection))
+    })?;
+    Ok(())
+}
+
+/// See [`super::Store::forget_file`].
+pub fn forget(link: &mut Link<'_>, id: FileId) -> Result<(), StoreError> {
+    let number = files::table
+        .filter(files::token.eq(id.to_string()))
+        .filter(files::state.eq(GOING))
+        .select(files::id);
+    link.writing(|link| {
+        let number: Option<i64> =
+            on!(&mut *link, connection => number.get_result(connection).optional())?;
+        let Some(number) = number else {
+            return QueryResult::Ok(());
+        };
+        let readers = file_readers::table.filter(file_readers::file.eq(number));
+        on!(&mut *link, connection => diesel::delete(readers).execute(connection))?;
+        on!(link, connection => diesel::delete(files::table.find(number)).execute(connection))?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Who asks for a file.
+#[derive(Clone, Copy, Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct Reader {
+    id: i64,
+    hidden: i64,
+    voided: i64,
+}
+
+fn reader(link: &mut Link<'_>, user: &str) -> QueryResult<Option<Reader>> {
+    on!(link, connection => users::table
+        .filter(users::login.eq(user))
+        .filter(users::deleted.eq(false))
+        .select(Reader::as_select())
+        .get_result(connection)
+        .optional())
+}
+
+/// See [`super::Store::file_for`].
+pub fn file_for(
+    link: &mut Link<'_>,
+    id: FileId,
+    user: &str,
+) -> Result<Option<FileInfo>, StoreError> {
+    let Some(reader) = reader(link, user)? else {
+        return Ok(None);
+    };
+    let row: Option<FileRow> = on!(&mut *link, connection => files::table
+        .filter(files::token.eq(id.to_string()))
+        .filter(files::state.eq(THERE))
+        .select(FileRow::as_select())
+        .get_result(connection)
+        .optional())?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let is_owner = row.owner == reader.id && row.tenure == reader.voided;
+    let may_read = is_owner || was_sent(link, row.id, reader)?;
+    Ok(may_read.then(|| row.info(id)))
+}
+
+fn was_sent(link: &mut Link<'_>, file: i64, reader: Reader) -> QueryResult<bool> {
+    let sent = file_readers::table
+        .filter(file_readers::file.eq(file))
+        .filter(file_readers::user_id.eq(reader.id))
+        .filter(file_readers::seq.gt(reader.hidden));
+    on!(link, connection => diesel::select(exists(sent)).get_result(connection))
+}
+
+/// Files that a batch's messages carry, as far as they are there.
+#[derive(Debug, Default)]
+pub struct Carried {
+    files: HashMap<FileId, Owned>,
+    /// File and user, of those whom a message has given the right to read.
+    readers: HashSet<(i64, i64)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owned {
+    number: i64,
+    owner: i64,
+    tenure: i64,
+}
+
+impl Carried {
+    /// The number of a file that this user may send.
+    pub fn may_send(&self, file: FileId, user: &UserState) -> Option<i64> {
+        let owned = self.files.get(&file)?;
+        let is_owner = owned.owner == user.id && owned.tenure == user.voided;
+        let may = is_owner || self.readers.contains(&(owned.number, user.id));
+        may.then_some(owned.number)
+    }
+}
+
+/// Reads what is known of these files, and who of these users may read them. Until the transaction ends, none of
+/// the files goes.
+pub fn carried(link: &mut Link<'_>, ids: &[FileId], senders: &[i64]) -> QueryResult<Carried> {
+    let tokens: Vec<String> = ids.iter().map(FileId::to_string).collect();
+    let there = files::table
+        .filter(files::token.eq_any(&tokens))
+        .filter(files::state.eq(THERE))
+        .order(files::id) // locked in one order by all
+        .select((files::token, files::id, files::owner, files::tenure));
+    let rows: Vec<(String, i64, i64, i64)> = match link {
+        Link::Sqlite(connection) => there.load(*connection)?,
+        Link::Postgres(connection) => there.for_share().load(*connection)?,
+    };
+    let mut carried = Carried::default();
+    for (token, number, owner, tenure) in rows {
+        if let Ok(id) = FileId::parse(&token) {
+            let owned = Owned {
+                number,
+                owner,
+                tenure,
+            };
+            carried.files.insert(id, owned);
+        }
+    }
+    let numbers = carried.files.values().map(|owned| owned.number);
+    let numbers: Vec<i64> = numbers.collect();
+    let readers: Vec<(i64, i64)> = on!(link, connection => file_readers::table
+        .inner_join(users::table.on(users::id.eq(file_readers::user_id)))
+        .filter(file_readers::file.eq_any(&numbers))
+        .filter(file_readers::user_id.eq_any(senders))
+        .filter(file_readers::seq.gt(users::hidden))
+        .select((file_readers::file, file_readers::user_id))
+        .distinct()
+        .load(connection))?;
+    carried.readers.extend(readers);
+    Ok(carried)
+}
+
+/// That one side of a message may read the file which it carries.
+#[derive(Debug, Clone, Copy, Insertable)]
+#[diesel(table_name = file_readers)]
+pub struct ReaderRow {
+    pub message_id: i64,
+    pub user_id: i64,
+    pub file: i64,
+    pub seq: i64,
+}
+
+/// Stores who may read which file by which message.
+pub fn insert_readers(link: &mut Link<'_>, rows: &[ReaderRow]) -> QueryResult<()> {
+    match link {
+        Link::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(file_readers::table)
+                    .values(row)
+                    .execute(*connection)?;
+            }
+        }
+        Link::Postgres(connection) => {
+            for rows in rows.chunks(1_000) {
+                diesel::insert_into(file_readers::table)
+                    .values(rows)
+                    .execute(*connection)?;
+            }
+        }
+    }
+    Ok(())
+}
