@@ -37,7 +37,7 @@ RUN apt-get update \
     && groupadd --gid 10001 yanshu \
     && useradd --uid 10001 --gid yanshu --home-dir /var/lib/yanshu --no-create-home \
         --shell /usr/sbin/nologin yanshu \
-    && install -d -o yanshu -g yanshu -m 0750 /var/lib/yanshu
+    && install -d -o yanshu -g yanshu -m 0750 /var/lib/yanshu /var/lib/yanshu-files
 COPY --from=build /build/target/release/yanshu /usr/local/bin/yanshu
 
 ENV YANSHU_LISTEN=0.0.0.0:8080 \

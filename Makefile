@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 YANSHU_SOAK_MINUTES ?= 60
 # What is run on PostgreSQL and on two nodes, too: all but what is about sockets, whatever the store.
-ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
+ON_ALL = --test protocol --test faults --test auth --test api --test files --test model -- \
 	--skip tls --skip floods:: --skip hostile_requests:: --skip memory_backlog:: --skip memory::unfinished
 
 .DEFAULT_GOAL := help

@@ -14,7 +14,7 @@
 //! YANSHU_BENCH_REPEAT=1                     rounds, of which the median counts (3)
 //! YANSHU_BENCH_CONNECTIONS=1000             connections that stand still (5000)
 //! TMPDIR=/dev/shm                           the database there: no disk, whose syncs may have a longer tail
-//! YANSHU_BENCH_FLOODS=user,half-open        which floods (user, address, half-open, silent)
+//! YANSHU_BENCH_FLOODS=user,half-open        which floods (user, address, half-open, silent, uploads)
 //! ```
 //!
 //! The figures go to stdout as Markdown. Without `--bench` (under `cargo test --benches`) everything runs for
@@ -44,7 +44,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use yanshu::protocol::UserId;
 
-use support::flood::{FLOODER, Flood, POLITE, connect_from};
+use support::flood::{Flood, POLITE, connect_from};
 use support::{Server, frames};
 
 /// The argument that makes this process flood; kind, port and connections follow.
@@ -238,10 +238,9 @@ fn attack(arguments: &[String]) {
     let done = AtomicU64::new(0);
     runtime().block_on(async {
         let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
-        let token = token(FLOODER);
         tokio::select! {
             _ = ended => {}
-            () = flood.run(port, &token, connections, &done) => {}
+            () = flood.run(port, token, connections, &done) => {}
         }
     });
     let rate = done.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
@@ -274,7 +273,7 @@ const HEAD: [&str; 15] = [
     "descriptors before",
     "peak",
     "after",
-    "frames or connections sent/s",
+    "frames, connections or files sent/s",
 ];
 
 /// MiB in RAM, and descriptors, of a process.
@@ -338,7 +337,12 @@ async fn measure(plan: &Plan, server: &Server, users: &mut [Polite], kind: &str)
 
 /// One round: all floods, one after another, on a server of its own.
 fn round(plan: &Plan) -> Vec<Sample> {
-    let server = Server::with(&[&format!("--jwt-secret={SECRET}")]);
+    let server = Server::with(&[
+        &format!("--jwt-secret={SECRET}"),
+        // Whoever uploads without an end is not to meet its own.
+        "--file-quota=1000000000000",
+        "--file-grace=2s",
+    ]);
     runtime().block_on(async {
         let mut users = join_all((0..USERS).map(|number| Polite::connect(&server, number))).await;
         all_write(&mut users, plan.seconds.min(1.0), server.node(0).pid()).await;

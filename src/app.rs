@@ -214,7 +214,8 @@ impl Application {
             Files {
                 bytes,
                 desk: desk(store, &health, patience, http::files::AT_ONCE),
-                places: Places::new(limits.is_some()),
+                uploads: Places::for_uploads(limits.is_some()),
+                downloads: Places::for_downloads(limits.is_some()),
                 size_max: settings.files.max_file_size,
                 quota: settings.files.file_quota,
                 metrics: metrics.clone(),

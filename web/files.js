@@ -23,7 +23,7 @@ const MIME = /^[\w!#$&^.+-]{1,100}\/[\w!#$&^.+-]{1,100}$/;
 const NAME_BYTES = 255;
 /** Parts of a path, controls, and what changes the direction or the place of the text around it (UAX #9 §2). */
 const NOT_IN_A_NAME =
-  /[/\\\p{Cc}\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u;
+  /[/\\\p{Cc}\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u;
 const SIDE_MOST = 1e6;
 
 const TOKEN_REFUSED = 401;

@@ -64,7 +64,8 @@ class BrowserStorage {
   putOut(message) {
     return this.#act([OUTBOX, UPLOADS], "readwrite", async (outbox, uploads) => {
       const { upload } = message;
-      if (upload && !(await replace(uploads, upload, isWaiting, (kept) => ({ ...kept, isWaiting: false })))) return false;
+      const end = (kept) => ({ ...kept, isWaiting: false });
+      if (upload && !(await replace(uploads, upload, isWaiting, end))) return false;
       outbox.add(message);
       return true;
     });

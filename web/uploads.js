@@ -12,8 +12,8 @@ import { FILE } from "./yanshu.js";
 /** Milliseconds: the first and the longest pause before a repetition. */
 const REPEAT_FIRST = 1e3;
 const REPEAT_LONGEST = 60e3;
-/** An upload that broke so often while there was a connection is not tried again unasked. */
-const BROKEN_MOST = 8;
+/** An upload that failed so often while there was a connection is not tried again unasked. */
+const FAILED_MOST = 8;
 const TOKEN_REFUSED = 401;
 
 /** The file cannot be read: it was moved or changed, or is a folder. */
@@ -33,7 +33,7 @@ export class Unreadable extends Error {
  *
  * - `waiting`: an upload that is to be done, or was refused with `error`. It is told again with each connection;
  * - `progress`: `{ key, toId, loaded, total }`, with nothing loaded where it is to begin anew;
- * - `refused`: `{ key, toId, error }`, one that will not be done until {@link Uploads#retry} or {@link Uploads#discard};
+ * - `refused`: `{ key, toId, error }`, one that waits for {@link Uploads#retry} or {@link Uploads#discard};
  * - `uploaded`: `{ key, toId, file, blob }`: the server has it. The client's event `written` follows, with the key as
  *   the message's `upload`;
  * - `again`: `{ id, upload }`: a message became an upload again;
@@ -54,8 +54,8 @@ export class Uploads extends EventTarget {
   #woken = new Set();
   /** What is uploaded here, by key. */
   #underWay = new Map();
-  /** How often an upload broke since there is a connection, by key. */
-  #broken = new Map();
+  /** How often an upload failed since there is a connection, by key. */
+  #failures = new Map();
   #pauses = new Set();
   #ended = new AbortController();
 
@@ -77,7 +77,8 @@ export class Uploads extends EventTarget {
     // Only pages in a secure context have locks. Without them two tabs may upload the same; one message comes of it.
     this.#locks = globalThis.navigator?.locks;
     this.#others = new BroadcastChannel(this.#name);
-    this.#others.onmessage = () => this.#look();
+    // One of them uploads, and all show how much is done.
+    this.#others.onmessage = ({ data: progress }) => (progress ? this.#tell("progress", progress) : this.#look());
   }
 
   /** Gives up what is under way. What waits stays where it is kept. */
@@ -101,7 +102,7 @@ export class Uploads extends EventTarget {
     const upload = { key: newKey(), toId, name, size: blob.size, mime: blob.type, time, blob };
     await this.#storage.putUpload(upload);
     this.#learn(upload);
-    this.#others?.postMessage(null);
+    this.#tellOthers();
     this.#wake(toId);
   }
 
@@ -110,9 +111,10 @@ export class Uploads extends EventTarget {
     const upload = await this.#find(key);
     if (!upload) return;
     const { error: _, ...again } = upload;
-    this.#broken.delete(key);
-    await this.#storage.replaceUpload(key, again);
+    this.#failures.delete(key);
+    if (!(await this.#storage.replaceUpload(key, again))) return;
     this.#learn(again);
+    this.#tellOthers();
     this.#wake(again.toId);
   }
 
@@ -127,23 +129,23 @@ export class Uploads extends EventTarget {
     if (!upload) return false;
     this.#known.set(upload.key, upload.toId);
     this.#tell("again", { id, upload });
+    this.#tellOthers();
     this.#wake(upload.toId);
     return true;
   }
 
   /** Gives up an upload, under way or not. One that is a message already stays it. */
   async discard(key) {
-    this.#underWay.get(key)?.abort();
     await this.#storage.removeUpload(key);
     this.#forget(key);
     this.#goOn();
-    this.#others?.postMessage(null);
+    this.#tellOthers();
   }
 
   // What is to be done.
 
   #connected() {
-    this.#broken.clear();
+    this.#failures.clear();
     this.#goOn();
     this.#look();
   }
@@ -154,7 +156,8 @@ export class Uploads extends EventTarget {
     if (!waiting || this.#ended.signal.aborted) return;
     const keys = new Set(waiting.map(({ key }) => key));
     for (const key of [...this.#known.keys()].filter((key) => !keys.has(key))) this.#forget(key);
-    for (const upload of waiting) this.#learn(upload);
+    // What is under way may be a message by now.
+    for (const upload of waiting.filter(({ key }) => !this.#underWay.has(key))) this.#learn(upload);
     for (const toId of new Set(waiting.map(({ toId }) => toId))) this.#wake(toId);
   }
 
@@ -164,6 +167,7 @@ export class Uploads extends EventTarget {
   }
 
   #forget(key) {
+    this.#underWay.get(key)?.abort();
     const toId = this.#known.get(key);
     if (this.#known.delete(key)) this.#tell("gone", { key, toId });
   }
@@ -200,8 +204,12 @@ export class Uploads extends EventTarget {
       const upload = all.find((upload) => upload.toId === toId && !upload.error);
       if (!upload) return;
       const again = await this.#upload(upload);
-      pause = again ? Math.min(pause * 2, REPEAT_LONGEST) : REPEAT_FIRST;
-      if (again) await this.#rest(Math.max((pause / 2) * (0.5 + Math.random() / 2), again.retryAfter ?? 0));
+      if (!again) {
+        pause = REPEAT_FIRST;
+        continue;
+      }
+      await this.#rest(Math.max(pause * (0.5 + Math.random() / 2), again.retryAfter ?? 0));
+      pause = Math.min(pause * 2, REPEAT_LONGEST);
     }
   }
 
@@ -218,11 +226,11 @@ export class Uploads extends EventTarget {
       const message = await this.#client.send(toId, content, FILE, { upload: key });
       if (message) this.#known.delete(key);
       else this.#forget(key);
-      this.#others?.postMessage(null);
+      this.#tellOthers();
       return null;
     } catch (error) {
       if (controller.signal.aborted) return null;
-      this.#tell("progress", { key, toId, loaded: 0, total: upload.size });
+      this.#tellProgress({ key, toId, loaded: 0, total: upload.size });
       return this.#failed(upload, error);
     } finally {
       this.#underWay.delete(key);
@@ -233,7 +241,7 @@ export class Uploads extends EventTarget {
   async #transfer(upload, signal) {
     const { key, toId, blob, name } = upload;
     await checkReadable(blob);
-    const onProgress = (loaded, total) => this.#tell("progress", { key, toId, loaded, total });
+    const onProgress = (loaded, total) => this.#tellProgress({ key, toId, loaded, total });
     const file = await this.#files.upload(blob, { name, onProgress, signal });
     const content = JSON.stringify(file);
     // There may be no message ID left: then this need not be done again.
@@ -244,15 +252,14 @@ export class Uploads extends EventTarget {
 
   async #failed(upload, error) {
     const { key } = upload;
-    const isAnswer = error.status !== undefined;
     if (error.status === TOKEN_REFUSED) {
       // The connection ends as well then, and another comes with another token.
       this.#client.check();
       return { retryAfter: REPEAT_LONGEST };
     }
-    const broken = (this.#broken.get(key) ?? 0) + Number(!isAnswer && this.#canWork());
-    this.#broken.set(key, broken);
-    const isFinal = error.retryable === false || broken >= BROKEN_MOST;
+    const failures = (this.#failures.get(key) ?? 0) + Number(error.retryAfter === undefined && this.#canWork());
+    this.#failures.set(key, failures);
+    const isFinal = error.retryable === false || failures >= FAILED_MOST;
     if (!isFinal) return error;
     await this.#setAside(upload, error);
     return null;
@@ -262,6 +269,7 @@ export class Uploads extends EventTarget {
     const error = { code, message, retryable };
     await this.#storage.replaceUpload(key, { ...upload, key, toId, error });
     this.#tell("refused", { key, toId, error });
+    this.#tellOthers();
   }
 
   // Pauses end early when there is a new connection, or nothing left to do.
@@ -280,6 +288,16 @@ export class Uploads extends EventTarget {
 
   #goOn() {
     for (const end of [...this.#pauses]) end();
+  }
+
+  /** That something has changed; or of progress. */
+  #tellOthers(progress = null) {
+    if (!this.#ended.signal.aborted) this.#others?.postMessage(progress);
+  }
+
+  #tellProgress(progress) {
+    this.#tell("progress", progress);
+    this.#tellOthers(progress);
   }
 
   #tell(name, detail) {

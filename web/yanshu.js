@@ -144,7 +144,11 @@ export class MemoryStorage {
     return [...this.#outbox.values()].map((message) => ({ ...message }));
   }
 
-  /** Puts a message in; one of an upload only where that waits still, which it does no longer then. @returns whether it did */
+  /**
+   * Puts a message in; one of an upload only where that waits still, which it does no longer then.
+   *
+   * @returns whether it did
+   */
   async putOut(message) {
     if (message.upload && !this.#waiting.delete(message.upload)) return false;
     this.#outbox.set(message.id, { ...message });
@@ -187,7 +191,7 @@ export class MemoryStorage {
     if (this.#waiting.delete(key)) this.#uploads.delete(key);
   }
 
-  /** Takes a message out, and lets the upload that it came of wait again. @returns that upload, where it is still here */
+  /** Takes a message out, and lets the upload that it came of wait again. @returns that, where it is still here */
   async uploadAgain(id) {
     const upload = this.#uploads.get(this.#outbox.get(id)?.upload);
     if (!upload) return undefined;

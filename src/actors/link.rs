@@ -38,6 +38,8 @@ pub struct Link {
     moved: AtomicU64,
     /// Milliseconds after `born`, plus one, when the last of them went; 0: no more are waited for.
     moved_at: AtomicU64,
+    /// Nothing more is read.
+    deaf: AtomicBool,
     /// The connection is to be reset.
     cut: AtomicBool,
     /// The task that the connection waits in.
@@ -57,6 +59,7 @@ impl Link {
             ended: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             moved_at: AtomicU64::new(0),
+            deaf: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             task: AtomicWaker::new(),
             requested: AtomicBool::new(false),
@@ -115,6 +118,11 @@ impl Link {
         }
     }
 
+    /// Whether nothing more is to be read, as if the client had ended.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
+    }
+
     /// The session is over.
     pub fn over(&self) {
         let now = self.now();
@@ -171,6 +179,13 @@ impl Transfer {
         if let Some(link) = &self.0 {
             link.moved.fetch_max(1, Ordering::Relaxed);
             link.moved_at.store(link.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// What comes from now on counts for nothing, and is not read.
+    pub fn is_over(&self) {
+        if let Some(link) = &self.0 {
+            link.deaf.store(true, Ordering::Relaxed);
         }
     }
 

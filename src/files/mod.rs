@@ -5,25 +5,32 @@
 //! that serve messages.
 
 mod error;
+mod jpeg;
 mod location;
 mod picture;
 mod spool;
+mod webp;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{
+    ClientConfigKey, GetOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::protocol::FileId;
 
@@ -39,8 +46,15 @@ const PUTS_AT_ONCE: usize = 2;
 const PART: usize = 8 * 1024 * 1024;
 /// One picture at a time is looked at: it may take much memory.
 const PICTURES_AT_ONCE: usize = 1;
+/// Who waits longer for that has no thumbnail.
+const PICTURE_PATIENCE: Duration = Duration::from_secs(20);
+/// Where a disk has less room than this, in bytes, the rest is for messages.
+const RESERVE: u64 = 512 * 1024 * 1024;
 /// Threads that wait for disks, or work.
 const THREADS: usize = 4;
+/// A bucket that does not answer is asked so often again, and for so long: somebody waits.
+const RETRIES: usize = 4;
+const RETRIES_FOR: Duration = Duration::from_secs(20);
 /// Pieces of a file that are read ahead of whoever takes them.
 const PIECES_AHEAD: usize = 4;
 /// How much lower the priority of these threads is than that of those that serve messages (`nice`).
@@ -139,10 +153,11 @@ impl FileStore {
 
     /// What a picture looks like; `None` where it is no picture of a kind that is known.
     pub async fn look(&self, spooled: &Spooled) -> Option<Looked> {
-        let _turn = self.0.pictures.acquire().await.ok()?;
-        let file = spooled.file().await.ok()?;
+        let turn = timeout(PICTURE_PATIENCE, self.0.pictures.acquire()).await;
+        let _turn = turn.ok()?.ok()?;
+        let file = spooled.file().ok()?;
         // A panic in a decoder of strangers' bytes is a picture that cannot be read.
-        self.run_blocking(move || picture::look(file)).await.ok()?
+        self.run_blocking(move || picture::look(&file)).await.ok()?
     }
 
     /// Puts a file where it stays. It is durable, and seen whole or not at all.
@@ -150,6 +165,18 @@ impl FileStore {
     /// # Errors
     /// Where it did not work; a part of it may be left, which [`Self::remove`] clears away.
     pub async fn keep(
+        &self,
+        id: FileId,
+        spooled: Spooled,
+        thumbnail: Option<Bytes>,
+    ) -> Result<(), FilesError> {
+        let this = self.clone();
+        // Not where whoever asks runs: the folder is opened and synced there and then.
+        let kept = self.run(async move { this.put(id, &spooled, thumbnail).await });
+        kept.await?
+    }
+
+    async fn put(
         &self,
         id: FileId,
         spooled: &Spooled,
@@ -251,9 +278,46 @@ impl FileStore {
                     remove_staged(&this, staged).await?;
                 }
             }
-            Ok(())
+            this.sync_removal(id).await
         });
         removed.await?
+    }
+}
+
+impl FileStore {
+    /// Fails where the disk of a spool has no room but what is left for messages.
+    fn check_room(&self, spool: &File) -> Result<(), FilesError> {
+        // What is in a bucket passes through a folder for what is temporary, on which nothing else hangs.
+        if self.0.folder.is_none() {
+            return Ok(());
+        }
+        let disk = rustix::fs::fstatvfs(spool).map_err(io::Error::from)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < RESERVE {
+            let text = format!("{free} bytes are free, and the last {RESERVE} are for messages");
+            return Err(FilesError::Full(text));
+        }
+        Ok(())
+    }
+
+    /// The row of a file goes for good once this is done, so that its bytes must not come back.
+    async fn sync_removal(&self, id: FileId) -> Result<(), FilesError> {
+        let path = path(id, Kind::Original);
+        let folder = self
+            .0
+            .folder
+            .as_ref()
+            .map(|root| root.join(path.to_string()));
+        let Some(folder) = folder.and_then(|path| path.parent().map(PathBuf::from)) else {
+            return Ok(());
+        };
+        let synced = self
+            .run_blocking(move || File::open(folder)?.sync_all())
+            .await?;
+        match synced {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -280,6 +344,17 @@ fn open_bucket(bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Files
     let _ = rustls::crypto::ring::default_provider().install_default();
     let store = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
+        // Whoever fetches a file decides how long that takes; what stands still does not.
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), "1 day")
+        .with_config(
+            AmazonS3ConfigKey::Client(ClientConfigKey::ReadTimeout),
+            "30 seconds",
+        )
+        .with_retry(RetryConfig {
+            max_retries: RETRIES,
+            retry_timeout: RETRIES_FOR,
+            ..RetryConfig::default()
+        })
         .build()?;
     if prefix.is_empty() {
         return Ok(Arc::new(store));
@@ -297,7 +372,12 @@ fn path(id: FileId, kind: Kind) -> Path {
     }
 }
 
+/// Messages come first. Elsewhere than on Linux this would be said of the whole process.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
 /// Messages come first.
+#[cfg(target_os = "linux")]
 fn give_way() {
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         log::debug!("threads for files have the priority of others: {error}");

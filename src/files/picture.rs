@@ -10,12 +10,17 @@ use bytes::Bytes;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use super::{jpeg, webp};
+
 /// No side is longer than this, in pixels.
 const SIDE_MAX: u32 = 16_384;
-/// A larger picture is not unpacked: what a camera of 16 megapixels makes.
-const PIXELS_MAX: u64 = 17_000_000;
-/// Nor is one that takes more memory than this while it is, in bytes.
-const MEMORY_MAX: u64 = 80 * 1024 * 1024;
+/// A larger picture is not unpacked: what a camera of 12 megapixels makes.
+const PIXELS_MAX: u64 = 13_000_000;
+/// A WebP has a canvas beside what it is unpacked into, and maybe a frame; a JPEG of four colours has a third more
+/// coefficients than others, and they are as large again as what is made of them.
+const COSTLY_PIXELS_MAX: u64 = PIXELS_MAX / 2;
+/// Nor is one that takes more memory than this when it is unpacked, in bytes.
+const MEMORY_MAX: u64 = 64 * 1024 * 1024;
 /// The longer side of a thumbnail is at most so many pixels.
 const THUMBNAIL_SIDE: u32 = 480;
 /// How good a thumbnail is, of 100.
@@ -44,11 +49,15 @@ pub struct Thumbnail {
 }
 
 /// Looks at a file; `None` where it is no picture of a kind that is known.
-pub fn look(mut file: File) -> Option<Looked> {
+pub fn look(mut file: &File) -> Option<Looked> {
     file.rewind().ok()?;
     let reader = ImageReader::new(BufReader::new(file));
     let mut reader = reader.with_guessed_format().ok()?;
     let format = reader.format().filter(|format| is_known(*format))?;
+    // The decoder looks at none of this before it takes memory for it.
+    if format == ImageFormat::WebP && !webp::is_honest(file) {
+        return None;
+    }
     let mut limits = Limits::no_limits();
     limits.max_image_width = Some(SIDE_MAX);
     limits.max_image_height = Some(SIDE_MAX);
@@ -60,8 +69,14 @@ pub fn look(mut file: File) -> Option<Looked> {
     if width == 0 || height == 0 {
         return None;
     }
+    let is_costly = format == ImageFormat::WebP
+        || (format == ImageFormat::Jpeg && jpeg::colours(file).is_none_or(|colours| colours > 3));
+    let pixels_max = match is_costly {
+        true => COSTLY_PIXELS_MAX,
+        false => PIXELS_MAX,
+    };
     let is_small =
-        u64::from(width) * u64::from(height) <= PIXELS_MAX && decoder.total_bytes() <= MEMORY_MAX;
+        u64::from(width) * u64::from(height) <= pixels_max && decoder.total_bytes() <= MEMORY_MAX;
     let thumbnail = is_small.then(|| DynamicImage::from_decoder(decoder));
     let thumbnail = thumbnail.and_then(Result::ok);
     let (width, height) = if is_turned(orientation) {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
@@ -12,75 +13,90 @@ use super::{FileStore, FilesError};
 /// What comes is written in pieces of so many bytes.
 const PIECE: usize = 128 * 1024;
 
+/// A file without a name. To let go of a large one takes a while, which is nothing for whoever serves messages.
+struct Nameless {
+    store: FileStore,
+    file: Option<Arc<File>>,
+}
+
+impl Nameless {
+    fn get(&self) -> Result<Arc<File>, FilesError> {
+        let file = self.file.clone();
+        file.ok_or_else(|| FilesError::other("the file is let go"))
+    }
+}
+
+impl Drop for Nameless {
+    fn drop(&mut self) {
+        let file = self.file.take();
+        drop(self.store.run_blocking(move || drop(file)));
+    }
+}
+
 /// A file that is coming in.
 pub struct Spool {
-    store: FileStore,
-    writing: Writing,
+    file: Nameless,
+    hasher: Sha256,
+    size: u64,
     /// What has come and is not written yet.
     waiting: BytesMut,
 }
 
-struct Writing {
-    file: File,
-    hasher: Sha256,
-    size: u64,
-}
-
 impl Spool {
     pub(super) fn new(store: FileStore, file: File) -> Self {
-        let writing = Writing {
-            file,
+        Self {
+            file: Nameless {
+                store,
+                file: Some(Arc::new(file)),
+            },
             hasher: Sha256::new(),
             size: 0,
-        };
-        Self {
-            store,
-            writing,
             waiting: BytesMut::new(),
         }
     }
 
     /// How many bytes have come.
     pub fn size(&self) -> u64 {
-        self.writing.size + self.waiting.len() as u64
+        self.size + self.waiting.len() as u64
     }
 
     /// Takes what comes next.
     ///
     /// # Errors
     /// [`FilesError::Full`] where there is no room for it.
-    pub async fn take(mut self, bytes: &[u8]) -> Result<Self, FilesError> {
+    pub async fn take(&mut self, bytes: &[u8]) -> Result<(), FilesError> {
         self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() < PIECE {
-            return Ok(self);
+        if self.waiting.len() >= PIECE {
+            self.write().await?;
         }
-        self.write().await
+        Ok(())
     }
 
-    async fn write(mut self) -> Result<Self, FilesError> {
+    async fn write(&mut self) -> Result<(), FilesError> {
         let piece = std::mem::take(&mut self.waiting);
-        let mut writing = self.writing;
-        let written = self.store.run_blocking(move || {
-            writing.file.write_all(&piece)?;
-            writing.hasher.update(&piece);
-            writing.size += piece.len() as u64;
-            Ok::<_, io::Error>(writing)
+        let (store, file) = (self.file.store.clone(), self.file.get()?);
+        let mut hasher = std::mem::take(&mut self.hasher);
+        self.size += piece.len() as u64;
+        let written = self.file.store.run_blocking(move || {
+            store.check_room(&file)?;
+            (&*file).write_all(&piece)?;
+            hasher.update(&piece);
+            Ok::<_, FilesError>(hasher)
         });
-        self.writing = written.await??;
-        Ok(self)
+        self.hasher = written.await??;
+        Ok(())
     }
 
     /// That was all.
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub async fn end(self) -> Result<Spooled, FilesError> {
-        let Self { store, writing, .. } = self.write().await?;
-        let digest = writing.hasher.finalize();
+    pub async fn end(mut self) -> Result<Spooled, FilesError> {
+        self.write().await?;
+        let digest = self.hasher.finalize();
         Ok(Spooled {
-            store,
-            file: writing.file,
-            size: writing.size,
+            file: self.file,
+            size: self.size,
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
@@ -88,8 +104,7 @@ impl Spool {
 
 /// A file that has come in whole.
 pub struct Spooled {
-    store: FileStore,
-    file: File,
+    file: Nameless,
     /// Bytes.
     pub size: u64,
     /// In hexadecimal digits.
@@ -98,16 +113,17 @@ pub struct Spooled {
 
 impl Spooled {
     /// The file, once more.
-    pub(super) async fn file(&self) -> Result<File, FilesError> {
-        Ok(self.file.try_clone()?)
+    pub(super) fn file(&self) -> Result<Arc<File>, FilesError> {
+        self.file.get()
     }
 
     /// Up to so many bytes from there on.
     pub(super) async fn read(&self, at: u64, many: usize) -> Result<Bytes, FilesError> {
-        let file = self.file().await?;
+        let file = self.file.get()?;
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; many.min(left)];
-        let read = self.store.run_blocking(move || {
+        let many = many.min(left);
+        let read = self.file.store.run_blocking(move || {
+            let mut bytes = vec![0; many];
             file.read_exact_at(&mut bytes, at)?;
             Ok::<_, io::Error>(bytes)
         });

@@ -95,7 +95,7 @@ impl ErrorCode {
             Self::Forbidden,
             "forbidden",
             false,
-            "`fromId` is not the user of this socket, the message is not this user's to act on, or its recipient blocks its sender.",
+            "`fromId` is not the user of this socket, the message is not this user's to act on, its recipient blocks its sender, or the file that it carries is not there or not this user's to send.",
         ),
         row(
             Self::UnknownUser,

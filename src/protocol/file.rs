@@ -67,6 +67,10 @@ struct Carried<'a> {
 /// The file of this server that a message of type 1 carries: its text is the JSON that the upload was
 /// answered with. `None` where it says something else, which is the clients' own affair.
 pub fn carried_file(text: &str) -> Option<FileId> {
+    // Else an array of two texts would do.
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
     let carried: Carried<'_> = serde_json::from_str(text).ok()?;
     let id = FileId::parse(&carried.id).ok()?;
     (carried.url == id.url()).then_some(id)
@@ -90,7 +94,7 @@ pub fn file_name(text: &str) -> String {
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            '\u{061c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
@@ -143,7 +147,7 @@ mod tests {
             format!(r#"{{"id":"{ID}","url":"https://elsewhere.example/files/{ID}"}}"#),
             format!(r#"{{"id":"7","url":"/files/7"}}"#),
             format!(r#"{{"id":"{ID}","id":"{ID}","url":"/files/{ID}"}}"#),
-            format!(r#"["{ID}","/files/{ID}"]x"#),
+            format!(r#"["{ID}","/files/{ID}"]"#),
         ] {
             assert_eq!(file(&other), None, "{other}");
         }

@@ -5,7 +5,7 @@
 //! by both sides of a message that carries it; whose message may carry it was decided when that was stored
 //! ([`super::rules`]). So retention takes the right to read away together with the message.
 
-use diesel::dsl::{exists, sql};
+use diesel::dsl::{count_star, exists, sql};
 use diesel::prelude::*;
 use diesel::result::{Error, QueryResult};
 use diesel::sql_types::BigInt;
@@ -24,6 +24,9 @@ pub const COMING: i16 = 0;
 pub const THERE: i16 = 1;
 /// Its bytes are on their way out: nobody can read or send it any more.
 pub const GOING: i16 = 2;
+
+/// Each file counts for so many bytes more than it has: rows and names take room, too.
+pub const FILE_OVERHEAD: u64 = 4_096;
 
 /// A file, without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +63,25 @@ pub enum Admitted {
     Yes,
     /// The user would have more than they may; so many bytes they have.
     OverQuota(u64),
+    /// Whoever had the ID when the file began to come was deleted.
+    Deleted,
+}
+
+/// What a user has sent up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes that are still there, with what each file counts more.
+    pub bytes: u64,
+    /// See [`super::Head::tenure`]; `None`: there is no such user.
+    pub tenure: Option<i64>,
+}
+
+impl Usage {
+    /// Whether a file of this size fits.
+    pub fn has_room(self, size: u64, quota: u64) -> bool {
+        let wanted = size.saturating_add(FILE_OVERHEAD);
+        self.bytes.saturating_add(wanted) <= quota
+    }
 }
 
 #[derive(Insertable)]
@@ -116,12 +138,12 @@ impl FileRow {
 /// See [`super::Store::admit_file`].
 pub fn admit(
     link: &mut Link<'_>,
-    user: &UserId,
+    owner: (&UserId, Option<i64>),
     file: &FileInfo,
     quota: u64,
 ) -> Result<Admitted, StoreError> {
     for _ in 0..ATTEMPTS {
-        match link.writing(|link| insert(link, user, file, quota)) {
+        match link.writing(|link| insert(link, owner, file, quota)) {
             // Somebody else created the user meanwhile: nothing of this was written.
             Err(Error::NotFound) => {}
             result => return Ok(result?),
@@ -132,15 +154,17 @@ pub fn admit(
 
 fn insert(
     link: &mut Link<'_>,
-    user: &UserId,
+    (user, tenure): (&UserId, Option<i64>),
     file: &FileInfo,
     quota: u64,
 ) -> QueryResult<Admitted> {
     // Locked, so that two uploads at once cannot both be the last that fits.
-    let owner = ensure(link, user)?;
-    let used = usage(link, owner.id, owner.voided)?;
-    if used.saturating_add(file.size) > quota {
-        return Ok(Admitted::OverQuota(used));
+    let Some(owner) = ensure(link, user, tenure)? else {
+        return Ok(Admitted::Deleted);
+    };
+    let usage = usage(link, owner.id, owner.voided)?;
+    if !usage.has_room(file.size, quota) {
+        return Ok(Admitted::OverQuota(usage.bytes));
     }
     let picture = file.picture.as_ref();
     let row = NewFile {
@@ -161,41 +185,55 @@ fn insert(
     Ok(Admitted::Yes)
 }
 
-/// The user's row, locked; they exist from now on.
-fn ensure(link: &mut Link<'_>, user: &UserId) -> QueryResult<UserState> {
+/// The user's row, locked; they exist from now on. `None` where it is not whose it was any more.
+fn ensure(
+    link: &mut Link<'_>,
+    user: &UserId,
+    tenure: Option<i64>,
+) -> QueryResult<Option<UserState>> {
     let login = [user.as_str()];
-    match link.bulk().lock_users(&login)?.into_iter().next() {
-        Some((_, state)) if state.deleted => {
-            link.bulk().revive_users(&[state.id])?;
-            Ok(state)
-        }
-        Some((_, state)) => Ok(state),
-        None => {
-            let created = link.bulk().create_users(&login)?;
-            Ok(UserState {
-                id: created.first().copied().ok_or(Error::NotFound)?,
-                ..UserState::default()
-            })
-        }
+    let locked = link.bulk().lock_users(&login)?.into_iter().next();
+    let Some((_, state)) = locked else {
+        let created = link.bulk().create_users(&login)?;
+        return Ok(Some(UserState {
+            id: created.first().copied().ok_or(Error::NotFound)?,
+            ..UserState::default()
+        }));
+    };
+    let was_there = tenure.is_some();
+    if was_there && (state.deleted || tenure != Some(state.voided)) {
+        return Ok(None);
     }
+    if state.deleted {
+        link.bulk().revive_users(&[state.id])?;
+    }
+    Ok(Some(state))
 }
 
-/// How many bytes whoever has this ID now has sent up, of files that are not going.
-fn usage(link: &mut Link<'_>, owner: i64, tenure: i64) -> QueryResult<u64> {
-    let used: i64 = on!(link, connection => files::table
+/// What whoever has this ID now has sent up, of files that are not going.
+fn usage(link: &mut Link<'_>, owner: i64, tenure: i64) -> QueryResult<Usage> {
+    let (size, count): (i64, i64) = on!(link, connection => files::table
         .filter(files::owner.eq(owner))
         .filter(files::tenure.eq(tenure))
         .filter(files::state.ne(GOING))
-        .select(sql::<BigInt>("CAST(COALESCE(SUM(size), 0) AS BIGINT)"))
+        .select((
+            sql::<BigInt>("CAST(COALESCE(SUM(size), 0) AS BIGINT)"),
+            count_star(),
+        ))
         .get_result(connection))?;
-    Ok(u64::try_from(used).unwrap_or(0))
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    let overhead = number(count).saturating_mul(FILE_OVERHEAD);
+    Ok(Usage {
+        bytes: number(size).saturating_add(overhead),
+        tenure: Some(tenure),
+    })
 }
 
 /// See [`super::Store::file_usage`].
-pub fn usage_of(link: &mut Link<'_>, user: &str) -> Result<u64, StoreError> {
+pub fn usage_of(link: &mut Link<'_>, user: &str) -> Result<Usage, StoreError> {
     match reader(link, user)? {
         Some(reader) => Ok(usage(link, reader.id, reader.voided)?),
-        None => Ok(0),
+        None => Ok(Usage::default()),
     }
 }
 
@@ -205,7 +243,10 @@ pub fn is_there(link: &mut Link<'_>, id: FileId) -> Result<bool, StoreError> {
         .filter(files::token.eq(id.to_string()))
         .filter(files::state.eq(COMING));
     let changed = link.writing(|link| {
-        on!(link, connection => diesel::update(coming).set(files::state.eq(THERE)).execute(connection))
+        on!(link, connection => diesel::update(coming)
+            // From now on it waits to be sent.
+            .set((files::state.eq(THERE), files::created_at.eq(now())))
+            .execute(connection))
     })?;
     Ok(changed > 0)
 }
@@ -310,6 +351,11 @@ impl Carried {
         let is_owner = owned.owner == user.id && owned.tenure == user.voided;
         let may = is_owner || self.readers.contains(&(owned.number, user.id));
         may.then_some(owned.number)
+    }
+
+    /// One side of a message that is stored may read this file.
+    pub fn let_read(&mut self, file: i64, user: i64) {
+        self.readers.insert((file, user));
     }
 }
 

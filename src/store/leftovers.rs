@@ -1,6 +1,7 @@
 //! Files that nobody can read any more: those no message carries, and those that did not arrive.
 //!
-//! A step looks at some files in the order of their numbers and marks as going what can go. Whoever takes the
+//! A step looks at some files in the order of their numbers, as one who reads, and marks as going what can go, in one
+//! transaction. Whoever takes the
 //! steps removes the bytes then, and last the row. A file that was marked and whose bytes are still there is
 //! found again by the next sweep.
 
@@ -18,7 +19,7 @@ use super::{StoreError, now};
 use crate::protocol::FileId;
 
 /// So many files are looked at by a step.
-const FILES_AT_ONCE: i64 = 500;
+const FILES_AT_ONCE: i64 = 100;
 
 /// A file that has not arrived after so long never will: nothing takes as long to go into the file store.
 const COMES_WITHIN: Duration = Duration::from_secs(3600);
@@ -50,12 +51,12 @@ impl FileSweep {
         Self {
             after: 0,
             unsent_before: before(grace),
-            coming_before: before(COMES_WITHIN.max(grace)),
+            coming_before: before(COMES_WITHIN),
         }
     }
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = files)]
 struct Looked {
     id: i64,
@@ -66,27 +67,63 @@ struct Looked {
     created_at: i64,
 }
 
-/// Takes a step: see [`super::Store::sweep_files`].
-pub fn step(link: &mut Link<'_>, sweep: FileSweep) -> Result<FilesSwept, StoreError> {
+/// What a step has seen.
+pub struct Seen {
+    rows: Vec<Looked>,
+    /// The numbers of those that seem to be able to go.
+    can_go: Vec<i64>,
+}
+
+impl Seen {
+    /// Whether there is anything to mark.
+    pub fn is_to_be_marked(&self) -> bool {
+        !self.can_go.is_empty()
+    }
+
+    /// What comes of it, with what was marked.
+    pub fn swept(self, sweep: FileSweep, marked: Vec<FileId>) -> FilesSwept {
+        let going = self.rows.iter().filter(|row| row.state == GOING);
+        let going = going.filter_map(|row| FileId::parse(&row.token).ok());
+        FilesSwept {
+            going: going.chain(marked).collect(),
+            next: self.rows.last().map(|last| FileSweep {
+                after: last.id,
+                ..sweep
+            }),
+        }
+    }
+}
+
+/// Looks at the next files: the first half of a step, for a connection that reads.
+pub fn look(link: &mut Link<'_>, sweep: FileSweep) -> Result<Seen, StoreError> {
     let rows: Vec<Looked> = on!(&mut *link, connection => files::table
         .filter(files::id.gt(sweep.after))
         .order(files::id)
         .select(Looked::as_select())
         .at_most(FILES_AT_ONCE)
         .load(connection))?;
-    let mut going = Vec::new();
-    for row in &rows {
-        let goes = row.state == GOING
-            || (can_go(link, sweep, row)? && link.writing(|link| mark(link, sweep, row.id))?);
-        going.extend(goes.then(|| FileId::parse(&row.token).ok()).flatten());
+    let mut seen = Seen {
+        rows,
+        can_go: Vec::new(),
+    };
+    for row in seen.rows.iter().filter(|row| row.state != GOING) {
+        if can_go(link, sweep, row)? {
+            seen.can_go.push(row.id);
+        }
     }
-    Ok(FilesSwept {
-        going,
-        next: rows.last().map(|last| FileSweep {
-            after: last.id,
-            ..sweep
-        }),
-    })
+    Ok(seen)
+}
+
+/// Marks those that still can go: the second half, in one transaction.
+pub fn mark(link: &mut Link<'_>, sweep: FileSweep, seen: &Seen) -> Result<Vec<FileId>, StoreError> {
+    let marked = link.writing(|link| {
+        let mut marked = Vec::new();
+        for id in &seen.can_go {
+            marked.extend(mark_one(link, sweep, *id)?);
+        }
+        QueryResult::Ok(marked)
+    })?;
+    Ok(marked)
 }
 
 /// Whether a file is one that nobody can read, or that will not arrive.
@@ -121,7 +158,7 @@ fn is_carried(link: &mut Link<'_>, file: i64) -> QueryResult<bool> {
 
 /// Marks a file as going, unless something has changed. Whoever stores a message that carries it has its row
 /// locked, so it is locked here before it is looked at again.
-fn mark(link: &mut Link<'_>, sweep: FileSweep, id: i64) -> QueryResult<bool> {
+fn mark_one(link: &mut Link<'_>, sweep: FileSweep, id: i64) -> QueryResult<Option<FileId>> {
     let row = files::table.find(id);
     let row: Option<Looked> = match link {
         Link::Sqlite(connection) => row
@@ -135,12 +172,12 @@ fn mark(link: &mut Link<'_>, sweep: FileSweep, id: i64) -> QueryResult<bool> {
             .optional()?,
     };
     let Some(row) = row else {
-        return Ok(false);
+        return Ok(None);
     };
     if !can_go(link, sweep, &row)? {
-        return Ok(false);
+        return Ok(None);
     }
-    let row = files::table.find(id);
-    on!(link, connection => diesel::update(row).set(files::state.eq(GOING)).execute(connection))?;
-    Ok(true)
+    let going = files::table.find(id);
+    on!(link, connection => diesel::update(going).set(files::state.eq(GOING)).execute(connection))?;
+    Ok(FileId::parse(&row.token).ok())
 }

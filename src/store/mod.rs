@@ -44,7 +44,7 @@ use connection::{Deployment, Lane, Link, Pool, Pooled};
 
 pub use batch::{Connected, NewMessage, Outcome, Refused, Write};
 pub use contacts::{AUTOMATIC_CONTACTS_MAX, Contact};
-pub use files::{Admitted, FileInfo, Picture};
+pub use files::{Admitted, FILE_OVERHEAD, FileInfo, Picture, Usage};
 pub use history::{Page, PageQuery};
 pub use import::{ContactRow, Imported, UserRow};
 pub use leftovers::{FileSweep, FilesSwept};
@@ -311,12 +311,15 @@ impl Store {
         &self,
         write: impl FnOnce(&mut Link<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut pooled = self.changing()?;
-        let result = write(&mut pooled.link());
-        if let Err(error) = &result {
-            pooled.is_broken(error);
-        }
-        result
+        write_over(self.changing()?, write)
+    }
+
+    /// The same, for what batches remember nothing of.
+    fn beside<T>(
+        &self,
+        write: impl FnOnce(&mut Link<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        write_over(self.writer()?, write)
     }
 
     /// A user, where they exist.
@@ -399,29 +402,29 @@ impl Store {
 #[allow(clippy::missing_errors_doc)]
 impl Store {
     /// A user, who exists from now on, sends up a file, whose bytes are about to be kept; unless that makes more
-    /// than `quota` bytes.
+    /// than `quota` bytes, or they are no more whoever had this [`Usage::tenure`].
     pub fn admit_file(
         &self,
-        user: &UserId,
+        owner: (&UserId, Option<i64>),
         file: &FileInfo,
         quota: u64,
     ) -> Result<Admitted, StoreError> {
-        self.provide(|link| files::admit(link, user, file, quota))
+        self.provide(|link| files::admit(link, owner, file, quota))
     }
 
     /// The bytes of a file are kept: it can be read and sent from now on. Returns whether it was still waited for.
     pub fn file_is_there(&self, id: FileId) -> Result<bool, StoreError> {
-        self.provide(|link| files::is_there(link, id))
+        self.beside(|link| files::is_there(link, id))
     }
 
     /// Nobody can read or send a file any more; its bytes can be removed.
     pub fn drop_file(&self, id: FileId) -> Result<(), StoreError> {
-        self.provide(|link| files::drop_one(link, id))
+        self.beside(|link| files::drop_one(link, id))
     }
 
     /// The bytes of a file that was dropped are gone, too.
     pub fn forget_file(&self, id: FileId) -> Result<(), StoreError> {
-        self.provide(|link| files::forget(link, id))
+        self.beside(|link| files::forget(link, id))
     }
 
     /// A file, where it is there and this user may read it.
@@ -429,15 +432,33 @@ impl Store {
         self.read(|link| files::file_for(link, id, user))
     }
 
-    /// How many bytes a user has sent up that are still there.
-    pub fn file_usage(&self, user: &str) -> Result<u64, StoreError> {
+    /// What a user has sent up that is still there.
+    pub fn file_usage(&self, user: &str) -> Result<Usage, StoreError> {
         self.read(|link| files::usage_of(link, user))
     }
 
     /// Takes a step of looking for files that nobody can read any more.
     pub fn sweep_files(&self, sweep: FileSweep) -> Result<FilesSwept, StoreError> {
-        self.provide(|link| leftovers::step(link, sweep))
+        let seen = self.read(|link| leftovers::look(link, sweep))?;
+        let marked = if seen.is_to_be_marked() {
+            self.beside(|link| leftovers::mark(link, sweep, &seen))?
+        } else {
+            Vec::new()
+        };
+        Ok(seen.swept(sweep, marked))
     }
+}
+
+/// Writes, and says to the pool if that has broken the connection.
+fn write_over<T>(
+    mut pooled: Pooled,
+    write: impl FnOnce(&mut Link<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let result = write(&mut pooled.link());
+    if let Err(error) = &result {
+        pooled.is_broken(error);
+    }
+    result
 }
 
 /// Seconds since 1970, by this machine's clock.

@@ -16,10 +16,10 @@ use super::connection::{Lane, Link, Pool};
 use super::history::{self, PageQuery};
 use super::timeline::{self, Fetch};
 use super::{
-    DatabaseUrl, StoreOptions, Sweep, connection, contacts, optimistic, provision, recall,
-    retention, rules,
+    Admitted, DatabaseUrl, FILE_OVERHEAD, FileInfo, FileSweep, StoreOptions, Sweep, connection,
+    contacts, files, leftovers, optimistic, provision, recall, retention, rules,
 };
-use crate::protocol::{MessageId, MessageKind, UserId};
+use crate::protocol::{FileId, MessageId, MessageKind, UserId};
 
 #[derive(QueryableByName)]
 struct PlanRow {
@@ -98,6 +98,7 @@ fn message(id: i64, from: &str, to: &str) -> NewMessage {
 fn everything(connection: &mut SqliteConnection) {
     chatting(connection);
     provisioning(connection);
+    with_files(connection);
 }
 
 /// Does once what those who are connected do.
@@ -175,6 +176,41 @@ fn provisioning(connection: &mut SqliteConnection) {
     link.bulk().remove_receipts(&[(1, 2)], 10).unwrap();
     let sweep = Sweep::new(Duration::ZERO);
     retention::step(link, sweep).unwrap();
+}
+
+/// Does once what files need.
+fn with_files(connection: &mut SqliteConnection) {
+    let (a, link) = (user("A"), &mut Link::Sqlite(connection));
+    let id = FileId::new(7);
+    let file = FileInfo {
+        id,
+        name: "a.txt".into(),
+        mime: "text/plain".into(),
+        size: 5,
+        sha256: "00".into(),
+        picture: None,
+    };
+    assert_eq!(
+        files::admit(link, (&a, None), &file, 10_000).unwrap(),
+        Admitted::Yes
+    );
+    assert!(files::is_there(link, id).unwrap());
+    write_over(link, &[Write::Grant(a, MessageId::new(21))]);
+    let carries = NewMessage {
+        kind: MessageKind::File,
+        text: format!(r#"{{"id":"{id}","url":"{}"}}"#, id.url()),
+        ..message(21, "A", "B")
+    };
+    write_over(link, &[Write::Message(carries)]);
+    assert!(files::file_for(link, id, "B").unwrap().is_some());
+    assert!(files::file_for(link, id, "C").unwrap().is_none());
+    let usage = files::usage_of(link, "A").unwrap();
+    assert_eq!(usage.bytes, 5 + FILE_OVERHEAD);
+    let sweep = FileSweep::new(Duration::ZERO);
+    let seen = leftovers::look(link, sweep).unwrap();
+    leftovers::mark(link, sweep, &seen).unwrap();
+    files::drop_one(link, id).unwrap();
+    files::forget(link, id).unwrap();
 }
 
 fn with_connection(test: impl FnOnce(&mut SqliteConnection)) {

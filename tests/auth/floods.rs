@@ -104,7 +104,7 @@ async fn polite_users_are_served_during(flood: Flood, at_least: u64, kib_each: u
     let attack = tokio::spawn({
         let (port, done) = (server.port(), Arc::clone(&done));
         let connections = usize::try_from(possible_connections()).unwrap();
-        async move { flood.run(port, &token(FLOODER), connections, &done).await }
+        async move { flood.run(port, token, connections, &done).await }
     });
     let at_least = at_least.min(possible_connections());
     until("the flood to rise", || {

@@ -35,6 +35,11 @@ const WITHIN_LIMITS: usize = 200;
 /// How a handshake begins, without an end.
 const BEGINNING: &str = "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nX-Slow: ";
 
+/// Uploads at the same time, and of how many bytes each: of as many users as it takes to stay within the limits.
+const UPLOADS: usize = 200;
+const UPLOAD_BYTES: usize = 10 * 1024 * 1024;
+const UPLOADS_EACH: usize = 8;
+
 /// A kind of flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flood {
@@ -46,23 +51,33 @@ pub enum Flood {
     HalfOpen,
     /// WebSockets that never connect, from many addresses; those that are closed are made again.
     Silent,
+    /// Files go up, two hundred at a time, each followed by the next.
+    Uploads,
 }
 
 impl Flood {
     /// All kinds, with their names.
-    pub const ALL: [(&'static str, Flood); 4] = [
+    pub const ALL: [(&'static str, Flood); 5] = [
         ("user", Flood::User),
         ("address", Flood::Address),
         ("half-open", Flood::HalfOpen),
         ("silent", Flood::Silent),
+        ("uploads", Flood::Uploads),
     ];
 
-    /// Floods the server on this port until it is dropped, with so many connections where they stand still.
-    /// Counts frames, or connections.
-    pub async fn run(self, port: u16, token: &str, connections: usize, done: &AtomicU64) {
+    /// Floods the server on this port until it is dropped, with so many connections where they stand still, and
+    /// tokens of whomever it likes. Counts frames, connections or files.
+    pub async fn run(
+        self,
+        port: u16,
+        token: impl Fn(&str) -> String,
+        connections: usize,
+        done: &AtomicU64,
+    ) {
         match self {
             Flood::User => {
-                join_all((0..AT_ONCE).map(|_| one_user(port, token, done))).await;
+                let token = token(FLOODER);
+                join_all((0..AT_ONCE).map(|_| one_user(port, &token, done))).await;
             }
             Flood::Address => {
                 join_all((0..AT_ONCE).map(|_| one_address(port, done))).await;
@@ -70,6 +85,11 @@ impl Flood {
             Flood::HalfOpen => {
                 let address = Ipv4Addr::new(127, 0, 0, 5);
                 let all = (0..connections).map(|_| stands_still(port, address, false, done));
+                join_all(all).await;
+            }
+            Flood::Uploads => {
+                let user = |number| format!("{FLOODER}-{}", number / UPLOADS_EACH);
+                let all = (0..UPLOADS).map(|number| uploads(port, token(&user(number)), done));
                 join_all(all).await;
             }
             Flood::Silent => {
@@ -174,6 +194,37 @@ async fn stands_still(port: u16, address: Ipv4Addr, upgrades: bool, done: &Atomi
             while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {}
         } else {
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// One file after another.
+async fn uploads(port: u16, token: String, done: &AtomicU64) {
+    let address = Ipv4Addr::new(127, 0, 0, 6);
+    let piece: Vec<u8> = (0..64 * 1024u32).map(|n| ((n * n) >> 5) as u8).collect();
+    let head = format!(
+        "POST /files?name=upload.bin HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: {UPLOAD_BYTES}\r\n\r\n"
+    );
+    loop {
+        let Ok(mut stream) = connect_from(address, port).await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let uploading = async {
+            stream.write_all(head.as_bytes()).await?;
+            for _ in 0..UPLOAD_BYTES / piece.len() {
+                stream.write_all(&piece).await?;
+            }
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        match uploading.await {
+            Ok(answer) if &answer == b"HTTP/1.1 201" => {
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }

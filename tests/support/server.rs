@@ -76,6 +76,17 @@ impl Server {
         Server::launch(directory, database, &[flags], &[], conditions)
     }
 
+    /// A server on a SQLite file whatever the mode, with these variables in its environment.
+    pub fn with_environment(environment: &[(String, String)], flags: &[&str]) -> Server {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let database = Database::Sqlite(directory.path().join("yanshu.db"));
+        let conditions = Conditions {
+            environment: environment.to_vec(),
+            ..Conditions::default()
+        };
+        Server::launch(directory, database, &[flags], &[], conditions)
+    }
+
     /// A server on this database whatever the mode, with a node for each list of flags. A node that reaches
     /// the database by another way has a `--database-url` among its flags.
     pub fn on(database: &Database, nodes: &[&[&str]]) -> Server {

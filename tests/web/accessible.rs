@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::page::{DESKTOP, PHONE, Page, send_all};
+use super::page::{DESKTOP, PHONE, Page, send_all, send_all_of_type};
 use super::support::{Client, Server};
+use super::things::{LONG, Things, UNDER_WAY, landscape, noise, upload};
 
 /// axe-core, as its makers publish it (MPL 2.0).
 const AXE: &str = include_str!("axe/axe.min.js");
@@ -54,6 +55,75 @@ async fn check_all(size: (u32, u32), language: &str) {
     page.disconnected().await;
     check(&page, "without a connection").await;
     page.close().await;
+}
+
+async fn check_files(size: (u32, u32), language: &str) {
+    let quota = format!("--file-quota={}", LONG + 500_000);
+    let server = Server::with(&[&quota]);
+    let picture = ("photo.png", "image/png");
+    let picture = upload(&server, "bob", picture, &landscape(400, 300)).await;
+    let letter = upload(&server, "bob", ("letter.txt", "text/plain"), b"Dear Ann").await;
+    let mut bob = Client::connect(&server, "bob").await;
+    let other = upload(&server, "bob", ("other.txt", "text/plain"), b"Dear Eve").await;
+    send_all_of_type(&mut bob, "ann", 1, &[picture, letter, other]).await;
+    let page = Page::open_in(&server.url(), size, language).await;
+    page.sign_in("ann").await;
+    page.talk_to("bob").await;
+    page.until(
+        "the picture",
+        "document.querySelector('.picture img')?.naturalWidth > 0",
+    )
+    .await;
+    page.click(".picture").await;
+    page.until(
+        "the picture, large",
+        "document.querySelector('#viewer-stage img')?.naturalWidth > 0",
+    )
+    .await;
+    check(&page, "a picture, large").await;
+    page.click("#viewer-close").await;
+
+    // One is mine, one of theirs is gone and one is fetched; one is refused, one goes up, and one waits.
+    let things = Things::new();
+    let path = |name: &str, length: usize| things.put(name, &noise(length));
+    page.attach(&[&things.put("mine.png", &landscape(300, 400))])
+        .await;
+    page.ticked("mine.png", "stored").await;
+    server.database().execute("DELETE FROM file_readers");
+    page.click(".theirs .download").await;
+    page.until(
+        "it to be gone",
+        "document.querySelector('.theirs .file .why').textContent !== ''",
+    )
+    .await;
+    page.attach(&[&path("too-much.bin", LONG + 1_000_000)])
+        .await;
+    page.until("it to be refused", "document.querySelector('.failed .why')")
+        .await;
+    server.signal("STOP");
+    page.attach(&[&path("long.bin", LONG), &path("waiting.bin", 10)])
+        .await;
+    page.shown("waiting.bin").await;
+    page.click(".theirs:has(.file) + .theirs .download").await;
+    page.until(
+        "another to be fetched",
+        "document.querySelector('.theirs progress:not([hidden])')",
+    )
+    .await;
+    page.until("its progress", UNDER_WAY).await;
+    page.ask("document.querySelector('#newest').click()").await;
+    check(&page, "files").await;
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axe_finds_nothing_in_files_on_a_desk() {
+    check_files(DESKTOP, "en").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axe_finds_nothing_in_files_on_a_phone() {
+    check_files(PHONE, "zh-CN").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,9 +5,32 @@ use super::support::ports::free_port;
 use super::support::{Client, Server};
 
 /// A server that comes back on the port it had, as a page needs it.
-fn server_that_comes_back() -> Server {
-    let listen = format!("--listen=127.0.0.1:{}", free_port());
-    Server::with(&[&listen])
+pub fn server_that_comes_back() -> Server {
+    Server::with(&[&at_a_port()])
+}
+
+/// The flag for such a port.
+pub fn at_a_port() -> String {
+    format!("--listen=127.0.0.1:{}", free_port())
+}
+
+/// Waits for the connection, and is not patient.
+pub async fn reconnected(page: &Page) {
+    page.until(
+        "the connection, with help",
+        "(document.querySelector('#connection button:not([hidden])')?.click(), \
+          document.querySelector('#connection').hidden)",
+    )
+    .await;
+}
+
+/// Closes the tab with all that it remembered, after another one was opened in the same browser.
+pub async fn change_tabs(page: &Page) {
+    let client = &page.client;
+    let tab = client.new_window(true).await.expect("a tab opens");
+    client.close_window().await.expect("the tab closes");
+    let changed = client.switch_to_window(tab.handle).await;
+    changed.expect("it is there");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,12 +54,7 @@ async fn what_is_written_while_the_server_is_away_arrives_once_and_in_order() {
     bob.ticked("four", "sending").await;
     server.restart();
     for page in [&ann, &bob] {
-        page.until(
-            "the connection, with help",
-            "(document.querySelector('#connection button:not([hidden])')?.click(), \
-              document.querySelector('#connection').hidden)",
-        )
-        .await;
+        reconnected(page).await;
     }
     for text in ["one", "two", "three"] {
         ann.ticked(text, "read").await;
@@ -74,13 +92,7 @@ async fn what_was_not_sent_outlives_the_tab_it_was_written_in() {
     ann.disconnected().await;
     ann.write("kept").await;
     ann.ticked("kept", "sending").await;
-    // Another tab of the same browser; the first one goes with all that it remembered.
-    let tab = ann.client.new_window(true).await.expect("a tab opens");
-    ann.client.close_window().await.expect("the tab closes");
-    ann.client
-        .switch_to_window(tab.handle)
-        .await
-        .expect("it is there");
+    change_tabs(&ann).await;
     server.restart();
     ann.go(&server.url()).await;
     ann.sign_in("ann").await;

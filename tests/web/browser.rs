@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,9 +39,11 @@ const FLAGS: [&str; 9] = [
 /// A running ChromeDriver. It is killed, with all its browsers, when the test's process ends.
 struct Driver {
     /// Kills the browsers, too: they work in its directory.
-    _leash: Leash,
+    leash: Leash,
     port: u16,
     process: Mutex<Option<Child>>,
+    /// How many browsers there were.
+    browsers: AtomicU32,
 }
 
 impl Driver {
@@ -89,10 +93,19 @@ impl Driver {
             thread::sleep(Duration::from_millis(5));
         };
         Driver {
-            _leash: leash,
+            leash,
             port,
             process: Mutex::new(Some(process)),
+            browsers: AtomicU32::new(0),
         }
+    }
+
+    /// A folder for what one browser saves.
+    fn new_folder(&self) -> PathBuf {
+        let number = self.browsers.fetch_add(1, Ordering::Relaxed);
+        let folder = self.leash.data().join(format!("saved-{number}"));
+        fs::create_dir(&folder).expect("a folder can be made");
+        folder
     }
 }
 
@@ -104,16 +117,21 @@ impl Drop for Driver {
     }
 }
 
-/// A new browser, which remembers nothing, with a window of this size and speaking this language.
-pub async fn open_browser((width, height): (u32, u32), language: &str) -> Client {
+/// A new browser, which remembers nothing, with a window of this size and speaking this language; and the folder that
+/// it saves files in.
+pub async fn open_browser((width, height): (u32, u32), language: &str) -> (Client, PathBuf) {
     let driver = Driver::shared();
+    let folder = driver.new_folder();
     let mut flags: Vec<_> = FLAGS.map(str::to_owned).into();
     flags.push(format!("--window-size={width},{height}"));
     flags.push(format!("--lang={language}"));
     flags.push(format!("--accept-lang={language}"));
     let capabilities = json!({
         "browserName": "chrome",
-        "goog:chromeOptions": { "args": flags },
+        "goog:chromeOptions": {
+            "args": flags,
+            "prefs": { "download.default_directory": folder, "download.prompt_for_download": false },
+        },
         "goog:loggingPrefs": { "browser": "ALL" },
     });
     let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -121,5 +139,6 @@ pub async fn open_browser((width, height): (u32, u32), language: &str) -> Client
     let url = format!("http://127.0.0.1:{}", driver.port);
     let connecting = builder.capabilities(capabilities).connect(&url);
     let client = within_time(PATIENCE, "a browser", connecting).await;
-    client.unwrap_or_else(|error| panic!("no browser: {error}"))
+    let client = client.unwrap_or_else(|error| panic!("no browser: {error}"));
+    (client, folder)
 }

@@ -1,7 +1,8 @@
 //! Scrolling back.
 
-use super::page::{Page, send_all};
+use super::page::{Page, send_all, send_all_of_type};
 use super::support::{Client, Server};
+use super::things::{landscape, upload};
 
 /// Goes to the beginning as a person does, and says by how many pixels what they looked at jumped at most.
 const SCROLL_BACK: &str = "
@@ -17,10 +18,8 @@ const SCROLL_BACK: &str = "
             const count = rows().length;
             const before = looked.getBoundingClientRect().top;
             await new Promise((next) => setTimeout(next, 30));
-            if (rows().length > count) {
-                pages += 1;
-                jump = Math.max(jump, Math.abs(looked.getBoundingClientRect().top - before));
-            }
+            if (rows().length > count) pages += 1;
+            jump = Math.max(jump, Math.abs(looked.getBoundingClientRect().top - before));
         }
         done({ jump, pages });
     };
@@ -75,5 +74,41 @@ async fn unread_messages_of_a_long_absence_stand_in_their_order_and_are_reported
     expected.push("mine".to_owned());
     expected.extend_from_slice(&texts[60..]);
     assert_eq!(ann.texts().await, expected);
+    ann.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_scrolls_back_through_forty_pictures_without_a_jump() {
+    let server = Server::start();
+    let mut bob = Client::connect(&server, "bob").await;
+    let mut names = Vec::new();
+    for number in 0..40_u32 {
+        let texts: Vec<_> = (0..3).map(|part| format!("{number}.{part}")).collect();
+        send_all(&mut bob, "ann", &texts).await;
+        let name = format!("{number}.png");
+        // Wide ones, high ones, small ones.
+        let picture = landscape(40 + number % 7 * 70, 40 + number % 5 * 90);
+        let file = upload(&server, "bob", (&name, "image/png"), &picture).await;
+        send_all_of_type(&mut bob, "ann", 1, &[file]).await;
+        names.push(name);
+    }
+    let ann = Page::signed_in(&server.node(1).url(), "ann").await;
+    ann.talk_to("bob").await;
+    ann.shown("39.png").await;
+    let scrolled = ann.run(SCROLL_BACK).await;
+    assert!(scrolled["pages"].as_u64() >= Some(2), "{scrolled}");
+    assert!(scrolled["jump"].as_f64() < Some(2.0), "{scrolled}");
+    let texts = ann.texts().await;
+    let pictures: Vec<_> = texts.iter().filter(|text| text.ends_with(".png")).collect();
+    assert_eq!(pictures, names.iter().collect::<Vec<_>>());
+    // What one stays at is shown, at the beginning and at the end.
+    let are_seen = "((view) => [...document.querySelectorAll('.picture')].filter((picture) => {
+        const { top, bottom } = picture.getBoundingClientRect();
+        return bottom > view.top && top < view.bottom;
+    }).every((picture) => picture.querySelector('img').naturalWidth > 0))
+        (document.querySelector('#scroll').getBoundingClientRect())";
+    ann.until("the first pictures", are_seen).await;
+    ann.click("#newest").await;
+    ann.until("the last pictures", are_seen).await;
     ann.close().await;
 }

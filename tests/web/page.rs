@@ -1,5 +1,7 @@
 //! The page, as a person sees it and acts on it.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fantoccini::key::Key;
@@ -18,6 +20,7 @@ pub const PHONE: (u32, u32) = (500, 800);
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Bubble {
     pub id: String,
+    /// Of a file, its name.
     pub text: String,
     pub mine: bool,
     /// `sending`, `stored`, `read`; empty for what others wrote and for what was refused.
@@ -28,7 +31,7 @@ pub struct Bubble {
 const BUBBLES: &str = "
     [...document.querySelectorAll('#messages .message')].map((row) => ({
         id: row.dataset.id,
-        text: row.querySelector('.content').textContent,
+        text: (row.querySelector('.content, .file-name')?.textContent) ?? row.querySelector('img').alt,
         mine: row.classList.contains('mine'),
         tick: row.querySelector('.tick')?.classList[1] ?? '',
     }))";
@@ -36,6 +39,8 @@ const BUBBLES: &str = "
 /// One tab.
 pub struct Page {
     pub client: Client,
+    /// Where its browser saves files.
+    folder: PathBuf,
 }
 
 impl Page {
@@ -46,9 +51,8 @@ impl Page {
 
     /// [`Page::open`], with a window of this size, in this language.
     pub async fn open_in(url: &str, size: (u32, u32), language: &str) -> Page {
-        let page = Page {
-            client: open_browser(size, language).await,
-        };
+        let (client, folder) = open_browser(size, language).await;
+        let page = Page { client, folder };
         page.go(url).await;
         page
     }
@@ -102,6 +106,30 @@ impl Page {
     pub async fn write(&self, text: &str) {
         self.fill("#text", text).await;
         self.press("#text", Key::Enter).await;
+    }
+
+    /// Chooses files for the open conversation.
+    pub async fn attach(&self, paths: &[&Path]) {
+        let field = self.client.find(Locator::Css("#attach-files")).await;
+        let field = field.expect("there is a field for files");
+        let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+        let chosen = field.send_keys(&paths.join("\n")).await;
+        chosen.expect("files can be chosen");
+    }
+
+    /// Waits until the browser has saved these bytes under this name.
+    pub async fn saved(&self, name: &str, bytes: &[u8]) {
+        let path = self.folder.join(name);
+        let deadline = Instant::now() + DEADLINE;
+        // It appears when it is whole.
+        while fs::metadata(&path).map_or(0, |saved| saved.len()) != bytes.len() as u64 {
+            let there: Vec<_> = fs::read_dir(&self.folder).unwrap().collect();
+            let is_late = Instant::now() >= deadline;
+            assert!(!is_late, "waited for {name} to be saved: {there:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let is_the_same = fs::read(&path).expect("it can be read") == bytes;
+        assert!(is_the_same, "{name} has other bytes");
     }
 
     /// The messages of the open conversation.
@@ -203,11 +231,19 @@ impl Page {
 
 /// Sends messages by another device, each once the one before is stored. Whatever else comes is passed over.
 pub async fn send_all(device: &mut Device, to: &str, texts: &[String]) {
+    send_all_of_type(device, to, 0, texts).await;
+}
+
+/// [`send_all`], for messages of this type.
+pub async fn send_all_of_type(device: &mut Device, to: &str, kind: u8, texts: &[String]) {
+    let user = device.user().to_owned();
     for tens in texts.chunks(10) {
         let ids = device.ids().await;
         for (id, text) in ids.iter().zip(tens) {
-            device.message(id, to, text).await;
-            let stored = frames::status_text(to, device.user(), id, 1);
+            let mut frame = frames::message(&user, to, id, text);
+            frame["chatMsg"]["type"] = kind.into();
+            device.send(frame).await;
+            let stored = frames::status_text(to, &user, id, 1);
             while device.next_text().await != stored {}
         }
     }

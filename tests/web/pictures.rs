@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::page::{DESKTOP, PHONE, Page};
 use super::support::{Client, Server, frames};
+use super::things::{Things, landscape, noise};
 
 async fn take(page: &Page, name: &str) {
     let picture = page.client.screenshot().await.expect("a picture is taken");
@@ -69,6 +70,43 @@ async fn the_demo_is_shown_on_desk_and_phone_by_day_and_by_night() {
     take(&theirs, "phone.png").await;
     in_theme(&theirs, "dark").await;
     take(&theirs, "phone-dark.png").await;
+    for page in [mine, theirs] {
+        page.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_and_a_file_are_shown_on_desk_and_phone() {
+    let server = Server::with(&["--demo"]);
+    let things = Things::new();
+    let mine = Page::open_in(&server.node(0).url(), DESKTOP, "en").await;
+    mine.sign_in("HK0001").await;
+    mine.talk_to("HK0002").await;
+    let theirs = Page::open_in(&server.node(1).url(), PHONE, "zh-CN").await;
+    theirs.sign_in("HK0002").await;
+    theirs.talk_to("HK0001").await;
+    mine.attach(&[&things.put("Mountains.png", &landscape(1600, 1000))])
+        .await;
+    mine.ticked("Mountains.png", "read").await;
+    mine.write("From the pass, an hour ago. The route is in the file.")
+        .await;
+    mine.attach(&[&things.put("Route.pdf", &noise(1_234_567))])
+        .await;
+    mine.ticked("Route.pdf", "read").await;
+    theirs.write("真美！下次一起去。").await;
+    mine.shown("真美！下次一起去。").await;
+    theirs.ticked("真美！下次一起去。", "read").await;
+    for page in [&mine, &theirs] {
+        page.until(
+            "the picture",
+            "document.querySelector('.picture img')?.naturalWidth > 0",
+        )
+        .await;
+    }
+    in_theme(&mine, "light").await;
+    take(&mine, "desktop-files.png").await;
+    in_theme(&theirs, "dark").await;
+    take(&theirs, "phone-files-dark.png").await;
     for page in [mine, theirs] {
         page.close().await;
     }

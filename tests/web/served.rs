@@ -22,7 +22,10 @@ async fn the_page_comes_out_of_the_binary_with_a_strict_policy() {
         assert!(head.contains(&format!("content-type: {kind}")), "{head}");
     }
     let answer = http::get(&server, "/web/config.json").await;
-    assert_eq!(answer.body, r#"{"tokens":false}"#);
+    assert_eq!(answer.body, r#"{"files":{"max":104857600},"tokens":false}"#);
+    let without = Server::with(&["--file-store=off"]);
+    let answer = http::get(&without, "/web/config.json").await;
+    assert_eq!(answer.body, r#"{"files":null,"tokens":false}"#);
 }
 
 #[tokio::test]

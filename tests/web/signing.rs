@@ -4,13 +4,14 @@ use super::page::Page;
 use super::support::Server;
 use super::support::command::run;
 
-const SECRET: &str = "--jwt-secret=0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "--jwt-secret=0123456789abcdef0123456789abcdef";
 
-fn token(user: &str) -> String {
+pub fn token(user: &str) -> String {
     run(&["token", user, SECRET]).stdout.trim().to_owned()
 }
 
-async fn show(page: &Page, user: &str, token: &str) {
+/// Signs in with a token.
+pub async fn show(page: &Page, user: &str, token: &str) {
     page.until("to be asked", "!document.querySelector('#sign-in').hidden")
         .await;
     page.fill("#user-id", user).await;

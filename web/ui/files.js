@@ -57,7 +57,8 @@ class Picture {
   constructor(file, thumbnails, viewer) {
     const { id, name, width, height } = file;
     this.#image = make("img", { alt: name, draggable: false });
-    this.element = make("button", { className: "picture", ariaHasPopup: "dialog", title: name }, this.#image, this.#why);
+    const properties = { className: "picture", ariaHasPopup: "dialog", title: name };
+    this.element = make("button", properties, this.#image, this.#why);
     const scale = Math.min(1, LONGEST / width, LONGEST / height);
     const side = (pixels) => Math.max(SHORTEST, Math.round(pixels * scale));
     this.element.style.width = `${side(width)}px`;
@@ -87,9 +88,9 @@ class FileCard {
   #file;
   #files;
   #size = make("span", { className: "size" });
-  #button = make("button");
+  #button = make("button", { className: "download" });
   #bar = make("progress", { hidden: true });
-  #why = make("p", { className: "why", role: "status" });
+  #why = make("p", { className: "why" });
   #error = null;
   /** While it is downloaded. */
   #download = null;
@@ -118,6 +119,8 @@ class FileCard {
     this.#download = new AbortController();
     const { signal } = this.#download;
     this.#error = null;
+    // It is there before something is said in it, which is read out then.
+    this.#why.role = "status";
     this.#bar.value = 0;
     this.redraw();
     try {
@@ -135,7 +138,7 @@ class UploadCard {
   #message;
   #size = make("span", { className: "size" });
   #bar = make("progress", { max: 1 });
-  #button = make("button");
+  #button = make("button", { className: "cancel" });
   /** How much of it is there, once it is known. */
   #part;
 
@@ -170,7 +173,7 @@ class UploadCard {
 }
 
 function ownPreview(blob) {
-  if (!isOwnShown(blob)) return sign(PAPER);
+  if (!blob || !isOwnShown(blob)) return sign(PAPER);
   const image = make("img", { className: "preview", alt: "" });
   image.addEventListener("error", () => image.replaceWith(sign(PAPER)), { once: true });
   showPicture(image, blob);

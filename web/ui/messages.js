@@ -30,8 +30,9 @@ export class MessageView {
 
   /**
    * @param {string} me whose messages are on the right
-   * @param {object} on `file(message)` is what a message shows that is of a file; `older()` reads earlier messages, and says whether that could be done; `seen()` when the newest message can be seen;
-   *   `retry(message)`, `discard(message)` for what was refused
+   * @param {object} on `older()` reads earlier messages, and says whether that could be done; `seen()` when the newest
+   *   message can be seen; `retry(message)`, `discard(message)` for what was refused; `file(message)` is what a message
+   *   shows that is of a file
    * @param {AbortSignal} signal ends it
    */
   constructor(me, on, signal) {
@@ -108,6 +109,8 @@ export class MessageView {
     }
     while (at) {
       const next = at.nextElementSibling;
+      // What one was at is something else now.
+      if (at.contains(document.activeElement)) this.#scroll.focus({ preventScroll: true });
       at.remove();
       at = next;
     }

@@ -64,13 +64,13 @@ const TEXTS = {
     cancel: "Cancel",
     cancelUpload: "Cancel the upload of {name}",
     cancelDownload: "Cancel the download of {name}",
-    file: "File",
     picture: "Picture",
     download: "Download",
     downloadOf: "Download {name}",
     downloading: "Download of {name}",
     loading: "Loading…",
     noFile: "This file is no longer there.",
+    fileForbidden: "The recipient does not take messages from you, or the file is no longer there.",
     notFetched: "The file could not be fetched.",
     notShown: "This picture cannot be shown.",
     yourself: "{name} (you)",
@@ -82,7 +82,6 @@ const TEXTS = {
       too_large: "The message is too long.",
       id_not_granted: "The message's ID had lapsed.",
       id_conflict: "The message's ID was taken.",
-      of_file: "The recipient does not take messages from you, or the file is no longer there.",
     },
     refusedUpload: {
       forbidden: "You may not upload files here.",
@@ -90,7 +89,8 @@ const TEXTS = {
       quota_exceeded: "Your space for files is used up.",
       unreadable: "The file cannot be read any more.",
       broken: "The upload broke off again and again.",
-      http_404: "The server takes no files.",
+      storage_full: "The server has no room for files.",
+      files_off: "The server takes no files.",
     },
   },
   zh: {
@@ -154,13 +154,13 @@ const TEXTS = {
     cancel: "取消",
     cancelUpload: "取消上传 {name}",
     cancelDownload: "取消下载 {name}",
-    file: "文件",
     picture: "图片",
     download: "下载",
     downloadOf: "下载 {name}",
     downloading: "正在下载 {name}",
     loading: "正在加载…",
     noFile: "该文件已不存在。",
+    fileForbidden: "对方不接收您的消息，或者该文件已不存在。",
     notFetched: "未能获取该文件。",
     notShown: "无法显示这张图片。",
     yourself: "{name}（自己）",
@@ -172,7 +172,6 @@ const TEXTS = {
       too_large: "消息过长。",
       id_not_granted: "消息 ID 已失效。",
       id_conflict: "消息 ID 已被占用。",
-      of_file: "对方不接收您的消息，或者该文件已不存在。",
     },
     refusedUpload: {
       forbidden: "您不能在此上传文件。",
@@ -180,7 +179,8 @@ const TEXTS = {
       quota_exceeded: "您的文件空间已用完。",
       unreadable: "已无法读取该文件。",
       broken: "上传多次中断。",
-      http_404: "服务器不接收文件。",
+      storage_full: "服务器的文件空间已满。",
+      files_off: "服务器不接收文件。",
     },
   },
 };
@@ -223,7 +223,7 @@ export function text(key, values = {}) {
 /** Why the server refused a message, or a file that was to become one. */
 export function whyRefused({ error, type, waiting }) {
   const { refused, refusedUpload } = TEXTS[language];
-  if (type === FILE && !waiting && error.code === "forbidden") return refused.of_file;
+  if (type === FILE && !waiting && error.code === "forbidden") return text("fileForbidden");
   return (waiting ? refusedUpload : refused)[error.code] ?? error.message;
 }
 

@@ -2,7 +2,7 @@
 
 import { PICTURES } from "../files.js";
 import { make, save, showPicture } from "./elements.js";
-import { percent, text, whyNotFetched } from "./text.js";
+import { text, whyNotFetched } from "./text.js";
 
 const element = (id) => document.querySelector(`#${id}`);
 
@@ -12,6 +12,8 @@ export class Viewer {
   #said = element("viewer-said");
   #stage = element("viewer-stage");
   #save = element("viewer-save");
+  /** Apart from what is said: nobody wants every part of it read out. */
+  #bar = element("viewer-bar");
   #file;
   #blob;
   #shown = new AbortController();
@@ -36,21 +38,28 @@ export class Viewer {
     const { signal } = this.#shown;
     element("viewer-name").textContent = file.name;
     this.#save.disabled = true;
-    this.#said.textContent = text("loading");
+    this.#bar.value = 0;
+    this.#bar.hidden = false;
     this.#dialog.showModal();
-    const onProgress = (loaded) => {
-      this.#said.textContent = `${text("loading")} ${percent(Math.min(loaded / file.size, 1))}`;
-    };
+    this.#said.textContent = text("loading");
+    const onProgress = (loaded) => (this.#bar.value = loaded / file.size);
     try {
       const blob = await this.#files.read(file.id, { signal, onProgress });
       if (signal.aborted) return;
       this.#blob = blob;
       this.#save.disabled = false;
       await this.#draw(blob);
-      if (!signal.aborted) this.#said.textContent = "";
+      this.#say(signal, "");
     } catch (error) {
-      if (!signal.aborted) this.#said.textContent = error.name === "EncodingError" ? text("notShown") : whyNotFetched(error);
+      this.#say(signal, error.name === "EncodingError" ? text("notShown") : whyNotFetched(error));
     }
+  }
+
+  /** How it ended, unless that is for nobody any more. */
+  #say(signal, what) {
+    if (signal.aborted) return;
+    this.#bar.hidden = true;
+    this.#said.textContent = what;
   }
 
   async #draw(blob) {

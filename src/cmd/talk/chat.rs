@@ -12,7 +12,7 @@ use super::harmless;
 use super::said::{Event, Order, Orders};
 use super::seen::Seen;
 use super::terminal::Terminal;
-use crate::protocol::MAX_MESSAGE_BYTES;
+use crate::protocol::{MAX_MESSAGE_BYTES, MessageKind, carried_file, file_name};
 use crate::settings::ChatSettings;
 
 /// Converses until the end of the input, or Ctrl-C.
@@ -146,7 +146,7 @@ impl Screen {
         }
         if self.seen.is_new(&id) {
             // A further line begins further right: none looks like a message of its own.
-            let (time, shown) = (text("time"), text("message").replace('\n', "\n    "));
+            let (time, shown) = (text("time"), shown(&message).replace('\n', "\n    "));
             self.print(&format!("{time} {from}: {shown}"));
         }
         if !is_mine || to == self.me {
@@ -178,4 +178,17 @@ impl Screen {
             }
         }
     }
+}
+
+/// What a message says, or which file it carries and where that is to be had.
+fn shown(message: &Value) -> String {
+    let text = message["message"].as_str().unwrap_or_default();
+    let is_file = message["type"] == MessageKind::File.number();
+    let Some(id) = carried_file(text).filter(|_| is_file) else {
+        return text.to_owned();
+    };
+    let said: Value = serde_json::from_str(text).unwrap_or_default();
+    let name = file_name(said["name"].as_str().unwrap_or_default());
+    let size = said["size"].as_u64().map(|size| format!(" ({size} bytes)"));
+    format!("📎 {name}{} {}", size.unwrap_or_default(), id.url())
 }

@@ -73,7 +73,7 @@ pub fn routes(config: &mut ServiceConfig) {
     responses(
         (status = 200, description = "It was sent before, under this key", body = SentMessage),
         (status = 201, description = "It is stored", body = SentMessage),
-        (status = 403, description = "The recipient blocks the sender", body = Problem,
+        (status = 403, description = "The recipient blocks the sender, or the file that it carries is not there or not the sender's to send", body = Problem,
          content_type = "application/problem+json"),
         (status = 409, description = "Another message was sent under this key", body = Problem,
          content_type = "application/problem+json"),

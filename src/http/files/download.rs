@@ -20,6 +20,7 @@ use crate::actors::link::Transfer;
 use crate::files::{FilesError, Kind};
 use crate::http::problem::Problem;
 use crate::http::upgrade::{Door, header};
+use crate::protocol::UserId;
 use crate::store::FileInfo;
 
 /// Whatever a browser makes of a file that it opens by itself: it runs nothing and asks for nothing (CSP Level 3).
@@ -41,7 +42,7 @@ pub async fn original(
     door: Data<Door>,
     files: Data<Files>,
 ) -> Result<HttpResponse, Problem> {
-    let info = readable(&request, &id, &door, &files).await?;
+    let (user, info) = readable(&request, &id, &door, &files).await?;
     let given = Given {
         kind: Kind::Original,
         mime: info.mime.clone(),
@@ -49,7 +50,7 @@ pub async fn original(
         size: info.size,
         tag: EntityTag::new_strong(info.sha256.clone()),
     };
-    give(&request, &files, &info, given).await
+    give(&request, &files, (&user, &info), given).await
 }
 
 /// The small picture of a picture.
@@ -59,7 +60,7 @@ pub async fn thumbnail(
     door: Data<Door>,
     files: Data<Files>,
 ) -> Result<HttpResponse, Problem> {
-    let info = readable(&request, &id, &door, &files).await?;
+    let (user, info) = readable(&request, &id, &door, &files).await?;
     let picture = info.picture.as_ref();
     let Some(mime) = picture.and_then(|picture| picture.thumbnail.clone()) else {
         let text = "this file has no thumbnail";
@@ -73,7 +74,7 @@ pub async fn thumbnail(
         size: size.map_err(|error| failed(&info, error))?,
         tag: EntityTag::new_strong(format!("{}-thumbnail", info.sha256)),
     };
-    give(&request, &files, &info, given).await
+    give(&request, &files, (&user, &info), given).await
 }
 
 /// The file, where whoever asks may read it.
@@ -82,20 +83,20 @@ async fn readable(
     id: &str,
     door: &Door,
     files: &Files,
-) -> Result<FileInfo, Problem> {
+) -> Result<(UserId, FileInfo), Problem> {
     let user = who(request, door)?;
-    let id = file_id(id)?;
+    let (id, login) = (file_id(id)?, user.clone());
     let found = files
         .desk
-        .read(move |store| store.file_for(id, user.as_str()))
+        .read(move |store| store.file_for(id, login.as_str()))
         .await?;
-    found.ok_or_else(unknown_file)
+    Ok((user, found.ok_or_else(unknown_file)?))
 }
 
 async fn give(
     request: &HttpRequest,
     files: &Files,
-    info: &FileInfo,
+    (user, info): (&UserId, &FileInfo),
     given: Given,
 ) -> Result<HttpResponse, Problem> {
     if has_it(request, &given.tag) {
@@ -122,6 +123,7 @@ async fn give(
         let nothing = futures_util::stream::empty::<Result<bytes::Bytes, FilesError>>();
         return Ok(answer.body(SizedStream::new(length, nothing)));
     }
+    let place = files.downloads.take(user)?;
     let pieces = files.bytes.read(info.id, given.kind, range).await;
     let mut pieces = Box::pin(pieces.map_err(|error| failed(info, error))?);
     // The first piece is there before anything is promised.
@@ -131,7 +133,8 @@ async fn give(
     }
     Transfer::of(request.conn_data()).goes_on();
     let all = futures_util::stream::iter(first).chain(pieces);
-    let all = all.inspect(|piece| {
+    let all = all.inspect(move |piece| {
+        let _until_its_end = &place;
         if let Err(error) = piece {
             log::error!("a file ends early: {error}");
         }
@@ -184,6 +187,9 @@ enum Wanted {
 
 /// What is wanted: one range at most. Several, or what is no range, are the whole (RFC 9110 §14.2).
 fn wanted(request: &HttpRequest, given: &Given) -> Wanted {
+    if request.method() == Method::HEAD {
+        return Wanted::All; // a range is of `GET` alone
+    }
     // For who has a part of another file, a part of this one is of no use.
     let same = header(request, IF_RANGE).is_none_or(|known| known == given.tag.to_string());
     let ranges = request.get_header::<RangeHeader>();

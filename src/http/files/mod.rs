@@ -41,7 +41,9 @@ pub struct Files {
     /// Asks the store who may read them.
     pub desk: Desk,
     /// Room for uploads.
-    pub places: Places,
+    pub uploads: Places,
+    /// Room for downloads.
+    pub downloads: Places,
     /// The largest file, in bytes.
     pub size_max: u64,
     /// So many bytes one user may have here.

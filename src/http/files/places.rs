@@ -1,4 +1,4 @@
-//! How many uploads there are at once.
+//! How many uploads and downloads there are at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,17 +8,20 @@ use crate::hash::HashMap;
 use crate::http::problem::Problem;
 use crate::protocol::UserId;
 
-/// So many in all: each holds a piece of its file in memory.
-const ALL: usize = 256;
-/// So many of one user, where there are limits.
-const EACH: usize = 8;
+/// So many uploads in all: each holds a piece of its file in memory; and of one user, where there are limits.
+const UPLOADS: (usize, usize) = (256, 8);
+/// The same of downloads, each of which has pieces on their way.
+const DOWNLOADS: (usize, usize) = (1_024, 64);
 
-/// Room for uploads. Cheap to clone.
+/// Room for uploads, or for downloads. Cheap to clone.
 #[derive(Clone)]
 pub struct Places {
     all: Arc<Semaphore>,
-    each: Option<Arc<Mutex<HashMap<UserId, usize>>>>,
+    each: Option<(usize, Arc<Taken>)>,
 }
+
+/// How many places each user has taken.
+type Taken = Mutex<HashMap<UserId, usize>>;
 
 /// Room for one, until it is dropped.
 pub struct Place {
@@ -27,25 +30,35 @@ pub struct Place {
 }
 
 struct OfUser {
-    taken: Arc<Mutex<HashMap<UserId, usize>>>,
+    taken: Arc<Taken>,
     user: UserId,
 }
 
 impl Places {
-    /// All of it.
-    pub fn new(limits: bool) -> Self {
+    /// All of it, for uploads.
+    pub fn for_uploads(limits: bool) -> Self {
+        Self::new(UPLOADS, limits)
+    }
+
+    /// All of it, for downloads.
+    pub fn for_downloads(limits: bool) -> Self {
+        Self::new(DOWNLOADS, limits)
+    }
+
+    fn new((all, each): (usize, usize), limits: bool) -> Self {
         Self {
-            all: Arc::new(Semaphore::new(ALL)),
-            each: limits.then(Arc::default),
+            all: Arc::new(Semaphore::new(all)),
+            each: limits.then(|| (each, Arc::default())),
         }
     }
 
-    /// Takes a place for an upload of this user.
+    /// Takes a place for this user.
     ///
     /// # Errors
     /// Where there is none.
     pub fn take(&self, user: &UserId) -> Result<Place, Problem> {
-        let of_user = self.each.as_ref().map(|taken| take_of_user(taken, user));
+        let each = self.each.as_ref();
+        let of_user = each.map(|(each, taken)| take_of_user(*each, taken, user));
         let of_user = of_user.transpose()?;
         let of_all = Arc::clone(&self.all).try_acquire_owned();
         Ok(Place {
@@ -55,14 +68,11 @@ impl Places {
     }
 }
 
-fn take_of_user(
-    taken: &Arc<Mutex<HashMap<UserId, usize>>>,
-    user: &UserId,
-) -> Result<OfUser, Problem> {
+fn take_of_user(each: usize, taken: &Arc<Taken>, user: &UserId) -> Result<OfUser, Problem> {
     let mut counts = taken.lock().unwrap_or_else(PoisonError::into_inner);
     let count = counts.entry(user.clone()).or_default();
-    if *count >= EACH {
-        let text = format!("this user has {EACH} uploads on their way, and may have no more");
+    if *count >= each {
+        let text = format!("this user has {each} files on their way, and may have no more");
         return Err(Problem::too_many(text));
     }
     *count += 1;

@@ -18,25 +18,34 @@ use uuid::Uuid;
 use super::asking::who;
 use super::headers::mime;
 use super::{Files, places::Place};
+use crate::actors::Stage;
 use crate::actors::link::Transfer;
 use crate::files::{FilesError, Looked, Spool, Spooled};
 use crate::http::problem::Problem;
 use crate::http::upgrade::{Door, header};
 use crate::protocol::{FileId, UserId, file_name};
-use crate::store::{Admitted, FileInfo, Picture};
+use crate::store::{Admitted, FILE_OVERHEAD, FileInfo, Picture};
 
 /// A picture larger than this, in bytes, is not looked at.
-const PICTURE_MAX: u64 = 32 * 1024 * 1024;
+const PICTURE_MAX: u64 = 16 * 1024 * 1024;
 /// Whoever is refused may be in the middle of sending, and reads the answer only after so many bytes of it…
 const DRAINED: usize = 16 * 1024 * 1024;
-/// …or so long.
+/// …or so long, or when no more comes for a moment.
 const DRAINS_FOR: Duration = Duration::from_secs(5);
+const DRAINS_ON: Duration = Duration::from_secs(1);
 
 /// What is said of a file beside it.
 #[derive(Deserialize)]
 struct Named {
     #[serde(default)]
     name: String,
+}
+
+/// Who sends a file up.
+struct Owner {
+    user: UserId,
+    /// A number of whoever had the ID when it began; `None`: nobody.
+    tenure: Option<i64>,
 }
 
 /// What an upload is answered with, and the text of the message that carries the file.
@@ -70,7 +79,7 @@ pub async fn upload(
     let result = take(&request, &mut body, &door, &files).await;
     if result.is_err() {
         // Bytes that are left unread would reset the connection, and take the answer with them.
-        drain(body).await;
+        drain(body, &Transfer::of(request.conn_data())).await;
     }
     files
         .metrics
@@ -106,6 +115,9 @@ async fn take(
     files: &Data<Files>,
 ) -> Result<FileInfo, Problem> {
     let user = who(request, door)?;
+    if *door.shared.stage.borrow() == Stage::Leaving {
+        return Err(Problem::busy());
+    }
     let named = Query::<Named>::from_query(request.query_string());
     let named = named.map_err(|error| Problem::bad_request(format!("the query: {error}")))?;
     let said = header(request, CONTENT_TYPE);
@@ -114,8 +126,8 @@ async fn take(
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Problem::new(status, "unsupported_media_type", text));
     }
-    let place = files.places.take(&user)?;
-    check_announced(request, files, &user).await?;
+    let place = files.uploads.take(&user)?;
+    let tenure = check_announced(request, files, &user).await?;
     let transfer = Transfer::of(request.conn_data());
     let spooled = receive(body, files, &transfer).await?;
     transfer.rests();
@@ -130,30 +142,31 @@ async fn take(
         picture: None,
     };
     // Whoever sent it may go now: what has come whole is kept.
-    let kept = rt::spawn(keep(files.clone(), user, info, spooled, place));
+    let owner = Owner { user, tenure };
+    let kept = rt::spawn(keep(files.clone(), owner, info, spooled, place));
     kept.await.unwrap_or_else(|_| Err(Problem::unavailable()))
 }
 
-/// What can be refused before it comes.
+/// Refuses what can be refused before it comes. Returns the user's tenure, where they exist.
 async fn check_announced(
     request: &HttpRequest,
     files: &Files,
     user: &UserId,
-) -> Result<(), Problem> {
+) -> Result<Option<i64>, Problem> {
     let length = header(request, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     let length = length.unwrap_or(0);
     if length > files.size_max {
         return Err(too_large(files));
     }
     let login = user.clone();
-    let used = files
+    let usage = files
         .desk
         .read(move |store| store.file_usage(login.as_str()))
         .await?;
-    if used.saturating_add(length) > files.quota {
-        return Err(over_quota(files, used));
+    if !usage.has_room(length, files.quota) {
+        return Err(over_quota(files, usage.bytes));
     }
-    Ok(())
+    Ok(usage.tenure)
 }
 
 /// Takes the body in, whole.
@@ -165,16 +178,16 @@ async fn receive(
     let mut spool = files.bytes.spool().await.map_err(failed)?;
     transfer.goes_on();
     while let Some(piece) = body.next().await {
-        spool = take_piece(spool, piece, files).await?;
+        take_piece(&mut spool, piece, files).await?;
     }
     spool.end().await.map_err(failed)
 }
 
 async fn take_piece(
-    spool: Spool,
+    spool: &mut Spool,
     piece: Result<bytes::Bytes, PayloadError>,
     files: &Files,
-) -> Result<Spool, Problem> {
+) -> Result<(), Problem> {
     let piece = piece.map_err(|error| Problem::bad_request(format!("the body: {error}")))?;
     if spool.size() + piece.len() as u64 > files.size_max {
         return Err(too_large(files));
@@ -185,7 +198,7 @@ async fn take_piece(
 /// Keeps what has come whole, its row first: whatever ends this in between, the row says what to clear away.
 async fn keep(
     files: Data<Files>,
-    user: UserId,
+    owner: Owner,
     mut info: FileInfo,
     spooled: Spooled,
     _place: Place,
@@ -199,23 +212,39 @@ async fn keep(
     if let Some(looked) = looked {
         thumbnail = describe(&mut info, looked);
     }
-    let (row, quota) = (info.clone(), files.quota);
-    let admitted = files
-        .desk
-        .write(move |store| store.admit_file(&user, &row, quota))
-        .await?;
-    if let Admitted::OverQuota(used) = admitted {
-        return Err(over_quota(&files, used));
-    }
     let id = info.id;
-    if let Err(error) = files.bytes.keep(id, &spooled, thumbnail).await {
+    if let Err(problem) = admit(&files, owner, &info).await {
+        // Where the store did not answer in time, the row may still come.
+        give_up(&files, id).await;
+        return Err(problem);
+    }
+    if let Err(error) = files.bytes.keep(id, spooled, thumbnail).await {
         give_up(&files, id).await;
         return Err(failed(error));
     }
     let is_there = files.desk.write(move |store| store.file_is_there(id));
-    match is_there.await? {
-        true => Ok(info),
-        false => Err(Problem::unavailable()), // it took so long that it was cleared away
+    match is_there.await {
+        Ok(true) => Ok(info),
+        // It took so long that its row was cleared away.
+        Ok(false) => {
+            give_up(&files, id).await;
+            Err(Problem::unavailable())
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Writes the row of a file whose bytes are about to be kept.
+async fn admit(files: &Files, owner: Owner, info: &FileInfo) -> Result<(), Problem> {
+    let (row, quota) = (info.clone(), files.quota);
+    let admitted = files.desk.write(move |store| {
+        let Owner { user, tenure } = owner;
+        store.admit_file((&user, tenure), &row, quota)
+    });
+    match admitted.await? {
+        Admitted::Yes => Ok(()),
+        Admitted::OverQuota(used) => Err(over_quota(files, used)),
+        Admitted::Deleted => Err(Problem::forbidden("this user was deleted meanwhile")),
     }
 }
 
@@ -234,16 +263,17 @@ fn describe(info: &mut FileInfo, looked: Looked) -> Option<bytes::Bytes> {
 /// Clears away what could not be kept. What is left of it, the next sweep finds.
 async fn give_up(files: &Files, id: FileId) {
     let dropped = files.desk.write(move |store| store.drop_file(id)).await;
-    if dropped.is_ok() && files.bytes.remove(id).await.is_ok() {
+    let removed = files.bytes.remove(id).await;
+    if dropped.is_ok() && removed.is_ok() {
         let _ = files.desk.write(move |store| store.forget_file(id)).await;
     }
 }
 
-/// Reads on for a while, into nothing.
-async fn drain(mut body: Payload) {
+/// Reads on for a while, into nothing; whoever goes on after that is not listened to.
+async fn drain(mut body: Payload, transfer: &Transfer) {
     let mut left = DRAINED;
     let draining = async {
-        while let Some(Ok(piece)) = body.next().await {
+        while let Ok(Some(Ok(piece))) = timeout(DRAINS_ON, body.next()).await {
             left = left.saturating_sub(piece.len());
             if left == 0 {
                 break;
@@ -251,6 +281,7 @@ async fn drain(mut body: Payload) {
         }
     };
     let _ = timeout(DRAINS_FOR, draining).await;
+    transfer.is_over();
 }
 
 fn too_large(files: &Files) -> Problem {
@@ -259,7 +290,9 @@ fn too_large(files: &Files) -> Problem {
 
 fn over_quota(files: &Files, used: u64) -> Problem {
     let quota = files.quota;
-    let text = format!("this user has {used} bytes of files here, and may have {quota}");
+    let text = format!(
+        "this user has {used} bytes of files here, and may have {quota} (each file counts {FILE_OVERHEAD} more)"
+    );
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "quota_exceeded", text)
 }
 

@@ -214,6 +214,9 @@ impl<'a> Deciding<'a, '_> {
             seq: *seq,
         };
         self.effects.readers.extend(sides.iter().map(reader));
+        for (user, _) in sides {
+            self.facts.carried.let_read(file, *user);
+        }
     }
 
     /// A message that is sent for a user from outside, under a key: once.
