@@ -38,6 +38,10 @@ pub struct Link {
     moved: AtomicU64,
     /// Milliseconds after `born`, plus one, when the last of them went; 0: no more are waited for.
     moved_at: AtomicU64,
+    /// So many bytes of a file may come in before those that have are taken; 0: there is no file, or no bound.
+    window: AtomicU64,
+    /// Bytes that have come in since all were taken.
+    ahead: AtomicU64,
     /// Nothing more is read.
     deaf: AtomicBool,
     /// The connection is to be reset.
@@ -59,6 +63,8 @@ impl Link {
             ended: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             moved_at: AtomicU64::new(0),
+            window: AtomicU64::new(0),
+            ahead: AtomicU64::new(0),
             deaf: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             task: AtomicWaker::new(),
@@ -107,9 +113,26 @@ impl Link {
         }
     }
 
+    /// So many bytes have come in.
+    pub fn came(&self, bytes: usize) {
+        self.moved(bytes);
+        if self.window.load(Ordering::Relaxed) != 0 {
+            self.ahead.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether as many bytes have come in as may. To be asked before more are read; whoever takes those wakes the
+    /// connection.
+    pub fn is_ahead(&self) -> bool {
+        match self.window.load(Ordering::Relaxed) {
+            0 => false,
+            window => self.ahead.load(Ordering::Acquire) >= window,
+        }
+    }
+
     /// So many bytes have gone, one way or the other.
     pub fn moved(&self, bytes: usize) {
-        if self.moved.load(Ordering::Relaxed) == 0 {
+        if bytes == 0 || self.moved.load(Ordering::Relaxed) == 0 {
             return; // no file is on its way
         }
         self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -179,6 +202,25 @@ impl Transfer {
         if let Some(link) = &self.0 {
             link.moved.fetch_max(1, Ordering::Relaxed);
             link.moved_at.store(link.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Lets so many bytes come in before all are taken: actix-http reads on for 128 KiB, and hands over as many.
+    pub fn within(&self, window: u64) {
+        if let Some(link) = &self.0 {
+            link.window.store(window, Ordering::Relaxed);
+            link.task.wake();
+        }
+    }
+
+    /// All that has come in was taken.
+    pub fn took_all(&self) {
+        if let Some(link) = &self.0 {
+            let was_ahead = link.is_ahead();
+            link.ahead.store(0, Ordering::Release);
+            if was_ahead {
+                link.task.wake();
+            }
         }
     }
 

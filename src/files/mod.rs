@@ -42,8 +42,9 @@ pub use spool::{Spool, Spooled};
 /// So many files are put where they stay at the same time: each has a part of it in memory, and each makes the
 /// disk busy that messages wait for.
 const PUTS_AT_ONCE: usize = 2;
-/// Size of such a part, in bytes. S3 takes no less than 5 MiB, and 10,000 of them.
+/// Size of such a part, in bytes. S3 takes no less than 5 MiB, and 10,000 of them; a folder takes any.
 const PART: usize = 8 * 1024 * 1024;
+const PART_OF_FOLDER: usize = 1024 * 1024;
 /// One picture at a time is looked at: it may take much memory.
 const PICTURES_AT_ONCE: usize = 1;
 /// Who waits longer for that has no thumbnail.
@@ -188,8 +189,12 @@ impl FileStore {
             self.0.store.put(&path, bytes.into()).await?;
         }
         let path = path(id, Kind::Original);
-        if spooled.size <= PART as u64 {
-            let whole = spooled.read(0, PART).await?;
+        let part_size = match self.0.folder {
+            Some(_) => PART_OF_FOLDER,
+            None => PART,
+        };
+        if spooled.size <= part_size as u64 {
+            let whole = spooled.read(0, part_size).await?;
             self.0.store.put(&path, whole.into()).await?;
             return Ok(());
         }
@@ -197,7 +202,7 @@ impl FileStore {
         let put = async {
             let mut at = 0;
             while at < spooled.size {
-                let part = spooled.read(at, PART).await?;
+                let part = spooled.read(at, part_size).await?;
                 at += part.len() as u64;
                 upload.put_part(PutPayload::from(part)).await?;
             }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{FileStore, FilesError};
 
 /// What comes is written in pieces of so many bytes.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// A file without a name. To let go of a large one takes a while, which is nothing for whoever serves messages.
 struct Nameless {
@@ -65,15 +65,23 @@ impl Spool {
     /// # Errors
     /// [`FilesError::Full`] where there is no room for it.
     pub async fn take(&mut self, bytes: &[u8]) -> Result<(), FilesError> {
-        self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() >= PIECE {
-            self.write().await?;
+        let mut left = bytes;
+        while !left.is_empty() {
+            if self.waiting.capacity() == 0 {
+                self.waiting.reserve(PIECE); // and never more
+            }
+            let fits = left.len().min(PIECE - self.waiting.len());
+            self.waiting.extend_from_slice(&left[..fits]);
+            left = &left[fits..];
+            if self.waiting.len() == PIECE {
+                self.write().await?;
+            }
         }
         Ok(())
     }
 
     async fn write(&mut self) -> Result<(), FilesError> {
-        let piece = std::mem::take(&mut self.waiting);
+        let mut piece = std::mem::take(&mut self.waiting);
         let (store, file) = (self.file.store.clone(), self.file.get()?);
         let mut hasher = std::mem::take(&mut self.hasher);
         self.size += piece.len() as u64;
@@ -81,9 +89,10 @@ impl Spool {
             store.check_room(&file)?;
             (&*file).write_all(&piece)?;
             hasher.update(&piece);
-            Ok::<_, FilesError>(hasher)
+            piece.clear(); // and is used again
+            Ok::<_, FilesError>((hasher, piece))
         });
-        self.hasher = written.await??;
+        (self.hasher, self.waiting) = written.await??;
         Ok(())
     }
 

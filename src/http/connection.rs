@@ -154,15 +154,15 @@ impl Connection {
         if self.link.is_deaf() {
             return Poll::Ready(Ok(()));
         }
+        if self.link.is_ahead() {
+            return self.unless_cut(cx, Poll::Pending);
+        }
         let before = buffer.filled().len();
         let read = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
-        match buffer.filled().len() - before {
-            0 => {}
-            read => self.link.moved(read),
-        }
+        self.link.came(buffer.filled().len() - before);
         self.unless_cut(cx, read)
     }
 }

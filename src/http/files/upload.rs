@@ -3,6 +3,7 @@
 //! The body goes into a spool, and out of it to where it stays. Until the whole of it has come, nothing but the
 //! spool knows of it: an upload that ends early has never been.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
@@ -26,6 +27,8 @@ use crate::http::upgrade::{Door, header};
 use crate::protocol::{FileId, UserId, file_name};
 use crate::store::{Admitted, FILE_OVERHEAD, FileInfo, Picture};
 
+/// So many bytes of a body come in before those that have are in the spool.
+const AHEAD: u64 = 32 * 1024;
 /// A picture larger than this, in bytes, is not looked at.
 const PICTURE_MAX: u64 = 16 * 1024 * 1024;
 /// Whoever is refused may be in the middle of sending, and reads the answer only after so many bytes of it…
@@ -76,10 +79,12 @@ pub async fn upload(
     door: Data<Door>,
     files: Data<Files>,
 ) -> Result<HttpResponse, Problem> {
-    let result = take(&request, &mut body, &door, &files).await;
+    let transfer = Transfer::of(request.conn_data());
+    transfer.within(AHEAD);
+    let result = take(&request, &mut body, (&door, &files), &transfer).await;
     if result.is_err() {
         // Bytes that are left unread would reset the connection, and take the answer with them.
-        drain(body, &Transfer::of(request.conn_data())).await;
+        drain(body, &transfer).await;
     }
     files
         .metrics
@@ -111,8 +116,8 @@ fn answer(info: &FileInfo, url: String) -> Answer<'_> {
 async fn take(
     request: &HttpRequest,
     body: &mut Payload,
-    door: &Door,
-    files: &Data<Files>,
+    (door, files): (&Door, &Data<Files>),
+    transfer: &Transfer,
 ) -> Result<FileInfo, Problem> {
     let user = who(request, door)?;
     if *door.shared.stage.borrow() == Stage::Leaving {
@@ -128,8 +133,7 @@ async fn take(
     }
     let place = files.uploads.take(&user)?;
     let tenure = check_announced(request, files, &user).await?;
-    let transfer = Transfer::of(request.conn_data());
-    let spooled = receive(body, files, &transfer).await?;
+    let spooled = receive(body, files, transfer).await?;
     transfer.rests();
     let name = file_name(&named.name);
     let mime = mime(said, &name);
@@ -177,10 +181,25 @@ async fn receive(
 ) -> Result<Spooled, Problem> {
     let mut spool = files.bytes.spool().await.map_err(failed)?;
     transfer.goes_on();
-    while let Some(piece) = body.next().await {
+    while let Some(piece) = next(body, transfer).await {
         take_piece(&mut spool, piece, files).await?;
     }
     spool.end().await.map_err(failed)
+}
+
+/// The next piece. When there is none for now, all that had come was taken.
+async fn next(
+    body: &mut Payload,
+    transfer: &Transfer,
+) -> Option<Result<bytes::Bytes, PayloadError>> {
+    poll_fn(|cx| {
+        let piece = body.poll_next_unpin(cx);
+        if piece.is_pending() {
+            transfer.took_all();
+        }
+        piece
+    })
+    .await
 }
 
 async fn take_piece(
@@ -271,6 +290,7 @@ async fn give_up(files: &Files, id: FileId) {
 
 /// Reads on for a while, into nothing; whoever goes on after that is not listened to.
 async fn drain(mut body: Payload, transfer: &Transfer) {
+    transfer.within(0);
     let mut left = DRAINED;
     let draining = async {
         while let Ok(Some(Ok(piece))) = timeout(DRAINS_ON, body.next()).await {
