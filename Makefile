@@ -4,8 +4,10 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 YANSHU_SOAK_MINUTES ?= 60
 # What is run on PostgreSQL and on two nodes, too: all but what is about sockets, whatever the store.
-ON_ALL = --test protocol --test faults --test auth --test api --test files --test model -- \
+ON_ALL = --test protocol --test faults --test auth --test api --test model -- \
 	--skip tls --skip floods:: --skip hostile_requests:: --skip memory_backlog:: --skip memory::unfinished
+# Of files, what is about who may read them and what is kept of them.
+FILES_ON_ALL = --test files -- readers:: forwarding:: quota:: sweep:: deleted:: uploads:: crash::
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint fuzz bench bench-compare bench-flood bench-instructions bench-schema proof soak screenshots check-deploy check-api
@@ -19,7 +21,9 @@ run: ## Build and serve, with demo data, on 127.0.0.1:8080
 test: ## Run all tests, those of one node on SQLite, on PostgreSQL and through two nodes
 	$(CARGO) test --locked
 	YANSHU_TEST_ON=postgres $(CARGO) test --locked $(ON_ALL)
+	YANSHU_TEST_ON=postgres $(CARGO) test --locked $(FILES_ON_ALL)
 	YANSHU_TEST_ON=cluster $(CARGO) test --locked $(ON_ALL)
+	YANSHU_TEST_ON=cluster $(CARGO) test --locked $(FILES_ON_ALL)
 
 lint: ## Check format, clippy, the API documentation and the dependencies; any warning fails
 	$(CARGO) fmt --check

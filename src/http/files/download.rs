@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
-    ACCEPT_RANGES, ByteRangeSpec, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CROSS_ORIGIN_RESOURCE_POLICY, ContentRange, ContentRangeSpec, ETag, EntityTag, IF_RANGE,
-    IfNoneMatch, REFERRER_POLICY, Range as RangeHeader, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, ByteRangeSpec, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, ContentRange, ContentRangeSpec, ETag,
+    EntityTag, IF_RANGE, IfNoneMatch, REFERRER_POLICY, Range as RangeHeader,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
@@ -110,7 +111,7 @@ async fn give(
     let mut answer = protected(status, &given);
     answer
         .insert_header((ACCEPT_RANGES, "bytes"))
-        .insert_header(disposition(&given.mime, &given.name))
+        .insert_header((CONTENT_DISPOSITION, disposition(&given.mime, &given.name)))
         .content_type(safe_type(&given.mime));
     if status == StatusCode::PARTIAL_CONTENT {
         answer.insert_header(ContentRange(ContentRangeSpec::Bytes {

@@ -1,9 +1,7 @@
 //! What is said of a file: its type when it comes, and what a browser may make of it when it goes.
 
-use actix_web::http::header::{
-    Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue,
-};
 use mime::Mime;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What is known to be nothing but bytes.
 const BYTES: &str = "application/octet-stream";
@@ -63,29 +61,39 @@ pub fn safe_type(mime: &str) -> &str {
     }
 }
 
-/// Whether a file is shown or saved, and by which name (RFC 6266).
-pub fn disposition(mime: &str, name: &str) -> ContentDisposition {
-    let is_shown = SHOWN.contains(&mime);
+/// What may stand in the extended form of a name as it is (RFC 8187 §3.2.1, `attr-char`).
+const AS_IT_IS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// `Content-Disposition`: whether a file is shown or saved, and by which name (RFC 6266).
+pub fn disposition(mime: &str, name: &str) -> String {
+    let kind = if SHOWN.contains(&mime) {
+        "inline"
+    } else {
+        "attachment"
+    };
     // For those who do not know the other form.
     let plain = |c: char| if is_plain(c) { c } else { '_' };
-    let mut parameters = vec![DispositionParam::Filename(
-        name.chars().map(plain).collect(),
-    )];
-    if !name.chars().all(is_plain) {
-        parameters.push(DispositionParam::FilenameExt(ExtendedValue {
-            charset: Charset::Ext("UTF-8".to_owned()),
-            language_tag: None,
-            value: name.as_bytes().to_vec(),
-        }));
+    let plain: String = name.chars().map(plain).collect();
+    let header = format!("{kind}; filename=\"{plain}\"");
+    if plain == name {
+        return header;
     }
-    ContentDisposition {
-        disposition: if is_shown {
-            DispositionType::Inline
-        } else {
-            DispositionType::Attachment
-        },
-        parameters,
-    }
+    format!(
+        "{header}; filename*=UTF-8''{}",
+        utf8_percent_encode(name, AS_IT_IS)
+    )
 }
 
 fn is_plain(c: char) -> bool {
@@ -128,22 +136,22 @@ mod tests {
             "multipart/x-mixed-replace",
         ] {
             assert_eq!(safe_type(mime), BYTES);
-            let disposition = disposition(mime, "a").to_string();
+            let disposition = disposition(mime, "a");
             assert!(disposition.starts_with("attachment"), "{disposition}");
         }
         assert_eq!(safe_type("text/plain"), "text/plain; charset=utf-8");
-        assert!(disposition("text/plain", "a").is_attachment());
-        assert!(disposition("image/png", "a").is_inline());
+        assert!(disposition("text/plain", "a").starts_with("attachment;"));
+        assert!(disposition("image/png", "a").starts_with("inline;"));
     }
 
     #[test]
     fn a_name_is_one_parameter_whatever_it_holds() {
-        let header = disposition("text/plain", "a\"; x=\"1.txt").to_string();
+        let header = disposition("text/plain", "a\"; x=\"1.txt");
         assert_eq!(
             header,
             "attachment; filename=\"a_; x=_1.txt\"; filename*=UTF-8''a%22%3B%20x%3D%221.txt"
         );
-        let header = disposition("text/plain", "报告.txt").to_string();
+        let header = disposition("text/plain", "报告.txt");
         assert!(header.contains("filename=\"__.txt\""), "{header}");
         assert!(
             header.contains("filename*=UTF-8''%E6%8A%A5%E5%91%8A.txt"),
