@@ -48,8 +48,14 @@ pub fn serve(arguments: impl Iterator<Item = String>) -> Outcome<()> {
         let writer = SyncArbiter::start(1, NullWriter::default);
         let node = join(&settings).await?;
         let writers = vec![writer.recipient()];
-        let app =
-            Application::with_writers(&settings, &store, node, Credentials::default(), writers)?;
+        let app = Application::with_writers(
+            &settings,
+            &store,
+            None,
+            node,
+            Credentials::default(),
+            writers,
+        )?;
         println!("yanshu is listening on http://{}", app.address());
         std::io::stdout().flush()?;
         app.run_until(std::future::pending(), std::future::pending())

@@ -145,7 +145,7 @@ mod tests {
             "https://files.example/1.png".to_owned(),
             format!(r#"{{"id":"{ID}"}}"#),
             format!(r#"{{"id":"{ID}","url":"https://elsewhere.example/files/{ID}"}}"#),
-            format!(r#"{{"id":"7","url":"/files/7"}}"#),
+            r#"{"id":"7","url":"/files/7"}"#.to_owned(),
             format!(r#"{{"id":"{ID}","id":"{ID}","url":"/files/{ID}"}}"#),
             format!(r#"["{ID}","/files/{ID}"]"#),
         ] {

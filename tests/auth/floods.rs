@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::certificates::{self, Files, Pair, trusting};
-use super::support::flood::{FLOODER, FLOODING, Flood, POLITE, connect_from};
+use super::support::flood::{FLOODING, Flood, POLITE, connect_from};
 use super::support::node::Node;
 use super::support::raw::{TEXT, frame};
 use super::support::{Client, DEADLINE, RawClient, Server, within};
