@@ -14,7 +14,8 @@
 //! YANSHU_BENCH_REPEAT=1                     rounds, of which the median counts (3)
 //! YANSHU_BENCH_CONNECTIONS=1000             connections that stand still (5000)
 //! TMPDIR=/dev/shm                           the database there: no disk, whose syncs may have a longer tail
-//! YANSHU_BENCH_FLOODS=user,half-open        which floods (user, address, half-open, silent, uploads)
+//! YANSHU_BENCH_FLOODS=user,half-open        which floods (user, address, half-open, silent, uploads); two hundred
+//!                                           uploads of 10 MiB take a minute: give them YANSHU_BENCH_SECONDS=70
 //! ```
 //!
 //! The figures go to stdout as Markdown. Without `--bench` (under `cargo test --benches`) everything runs for

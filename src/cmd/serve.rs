@@ -127,7 +127,8 @@ fn files(settings: &ServeSettings) -> Result<Option<FileStore>, String> {
             "there are no files: nodes share a folder or a bucket for them, which --file-store names"
         );
     }
-    FileStore::open(&place).map_err(|error| format!("--file-store: {place}: {error}"))
+    let rate = settings.files.upload_rate;
+    FileStore::open(&place, rate).map_err(|error| format!("--file-store: {place}: {error}"))
 }
 
 async fn serve(

@@ -7,6 +7,8 @@
 mod error;
 mod jpeg;
 mod location;
+mod naming;
+mod pace;
 mod picture;
 mod spool;
 mod webp;
@@ -30,18 +32,21 @@ use object_store::{
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::protocol::FileId;
 
 pub use error::FilesError;
 pub use location::{Location, LocationError};
+use pace::Pace;
 pub use picture::{Looked, Thumbnail};
 pub use spool::{Spool, Spooled};
 
-/// So many files are put where they stay at the same time: each has a part of it in memory, and each makes the
-/// disk busy that messages wait for.
+/// So many files are put where they stay at the same time, each with a part of it in memory.
 const PUTS_AT_ONCE: usize = 2;
+/// After each a disk rests so many times as long as that took, and so long at most: messages wait for it, too.
+const PUT_RESTS: u32 = 3;
+const PUT_REST_MAX: Duration = Duration::from_secs(2);
 /// Size of such a part, in bytes. S3 takes no less than 5 MiB, and 10,000 of them; a folder takes any.
 const PART: usize = 8 * 1024 * 1024;
 const PART_OF_FOLDER: usize = 1024 * 1024;
@@ -59,7 +64,7 @@ const RETRIES_FOR: Duration = Duration::from_secs(20);
 /// Pieces of a file that are read ahead of whoever takes them.
 const PIECES_AHEAD: usize = 4;
 /// How much lower the priority of these threads is than that of those that serve messages (`nice`).
-const NICE: i32 = 10;
+const NICE: i32 = 19;
 
 /// Which bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +85,9 @@ struct Inner {
     folder: Option<PathBuf>,
     /// The folder that spools are in.
     spools: PathBuf,
-    puts: Semaphore,
+    puts: Arc<Semaphore>,
     pictures: Semaphore,
+    pace: Pace,
     runtime: Option<Runtime>,
 }
 
@@ -95,12 +101,13 @@ impl Drop for Inner {
 }
 
 impl FileStore {
-    /// Opens a folder, which is made if it is not there, or a bucket; `None` where there are to be no files.
+    /// Opens a folder, which is made if it is not there, or a bucket; `None` where there are to be no files. So many
+    /// bytes a second are taken in.
     ///
     /// # Errors
     /// Where nothing can be written to the folder, or the bucket's settings do not fit together. Whether the
     /// bucket is there is not asked.
-    pub fn open(location: &Location) -> Result<Option<Self>, FilesError> {
+    pub fn open(location: &Location, rate: u64) -> Result<Option<Self>, FilesError> {
         let (store, folder): (Arc<dyn ObjectStore>, _) = match location {
             Location::Off => return Ok(None),
             Location::Folder(folder) => (Arc::new(open_folder(folder)?), Some(folder.clone())),
@@ -120,8 +127,9 @@ impl FileStore {
             store,
             folder,
             spools,
-            puts: Semaphore::new(PUTS_AT_ONCE),
+            puts: Arc::new(Semaphore::new(PUTS_AT_ONCE)),
             pictures: Semaphore::new(PICTURES_AT_ONCE),
+            pace: Pace::new(rate),
             runtime: Some(runtime),
         }))))
     }
@@ -152,6 +160,11 @@ impl FileStore {
         Ok(Spool::new(self.clone(), file.await??))
     }
 
+    /// When so many bytes more may come in.
+    fn turn(&self, bytes: usize) -> Instant {
+        self.0.pace.turn(bytes)
+    }
+
     /// What a picture looks like; `None` where it is no picture of a kind that is known.
     pub async fn look(&self, spooled: &Spooled) -> Option<Looked> {
         let turn = timeout(PICTURE_PATIENCE, self.0.pictures.acquire()).await;
@@ -173,7 +186,21 @@ impl FileStore {
     ) -> Result<(), FilesError> {
         let this = self.clone();
         // Not where whoever asks runs: the folder is opened and synced there and then.
-        let kept = self.run(async move { this.put(id, &spooled, thumbnail).await });
+        let kept = self.run(async move {
+            let turn = Arc::clone(&this.0.puts).acquire_owned().await;
+            let turn = turn.map_err(FilesError::other)?;
+            let begun = Instant::now();
+            let kept = this.put(id, &spooled, thumbnail).await;
+            if this.0.folder.is_some() {
+                let rest = (begun.elapsed() * PUT_RESTS).min(PUT_REST_MAX);
+                // Nobody waits for that but the next.
+                tokio::spawn(async move {
+                    sleep(rest).await;
+                    drop(turn);
+                });
+            }
+            kept
+        });
         kept.await?
     }
 
@@ -183,12 +210,20 @@ impl FileStore {
         spooled: &Spooled,
         thumbnail: Option<Bytes>,
     ) -> Result<(), FilesError> {
-        let _turn = self.0.puts.acquire().await.map_err(FilesError::other)?;
         if let Some(bytes) = thumbnail {
             let path = path(id, Kind::Thumbnail);
             self.0.store.put(&path, bytes.into()).await?;
         }
         let path = path(id, Kind::Original);
+        if let Some(folder) = &self.0.folder {
+            let (file, named) = (spooled.file()?, folder.join(path.to_string()));
+            let linked = self.run_blocking(move || naming::give_name(&file, &named));
+            match linked.await? {
+                Ok(()) => return Ok(()),
+                // Not every file system can: then it is copied.
+                Err(error) => log::debug!("a spool cannot be given a name: {error}"),
+            }
+        }
         let part_size = match self.0.folder {
             Some(_) => PART_OF_FOLDER,
             None => PART,

@@ -2,16 +2,24 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use rustix::fs::{Advice, fadvise};
 use sha2::{Digest, Sha256};
+use tokio::time::sleep_until;
 
 use super::{FileStore, FilesError};
 
 /// What comes is written in pieces of so many bytes.
 const PIECE: usize = 64 * 1024;
+
+/// After so many bytes the disk begins to write them: at the end there is little left to wait for, and messages wait
+/// for the same disk.
+const WRITTEN_BEHIND: u64 = 512 * 1024;
 
 /// A file without a name. To let go of a large one takes a while, which is nothing for whoever serves messages.
 struct Nameless {
@@ -38,6 +46,8 @@ pub struct Spool {
     file: Nameless,
     hasher: Sha256,
     size: u64,
+    /// Up to where the disk was told to write.
+    told: u64,
     /// What has come and is not written yet.
     waiting: BytesMut,
 }
@@ -51,6 +61,7 @@ impl Spool {
             },
             hasher: Sha256::new(),
             size: 0,
+            told: 0,
             waiting: BytesMut::new(),
         }
     }
@@ -85,9 +96,13 @@ impl Spool {
         let (store, file) = (self.file.store.clone(), self.file.get()?);
         let mut hasher = std::mem::take(&mut self.hasher);
         self.size += piece.len() as u64;
+        let behind = (self.size - self.told >= WRITTEN_BEHIND).then_some(self.told..self.size);
+        self.told = behind.as_ref().map_or(self.told, |behind| behind.end);
+        sleep_until(self.file.store.turn(piece.len())).await;
         let written = self.file.store.run_blocking(move || {
             store.check_room(&file)?;
             (&*file).write_all(&piece)?;
+            behind.inspect(|behind| begin_writing(&file, behind));
             hasher.update(&piece);
             piece.clear(); // and is used again
             Ok::<_, FilesError>((hasher, piece))
@@ -108,6 +123,15 @@ impl Spool {
             size: self.size,
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
+    }
+}
+
+/// Has the disk begin with these bytes, where the system knows how to be asked for that: whoever needs them no more
+/// (posix_fadvise(2)) has them written on Linux.
+fn begin_writing(file: &File, bytes: &Range<u64>) {
+    let length = NonZeroU64::new(bytes.end - bytes.start);
+    if let Err(error) = fadvise(file, bytes.start, length, Advice::DontNeed) {
+        log::debug!("a file is written when the system likes: {error}");
     }
 }
 

@@ -24,6 +24,10 @@ pub struct FileSettings {
     #[arg(long, env = "YANSHU_FILE_QUOTA", default_value = "1073741824", value_name = "BYTES",
           value_parser = clap::value_parser!(u64).range(1..=1_125_899_906_842_624))]
     pub file_quota: u64,
+    /// Bytes of files taken in a second, all together: what they leave of a machine is for messages
+    #[arg(long, env = "YANSHU_UPLOAD_RATE", default_value = "33554432", value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(1_048_576..))]
+    pub upload_rate: u64,
     /// Remove a file that no message carries after so long
     #[arg(long, env = "YANSHU_FILE_GRACE", default_value = "24h", value_name = "TIME", value_parser = duration)]
     pub file_grace: Duration,

@@ -36,7 +36,7 @@ async fn two_hundred_files_at_once_take_little_memory_and_hold_up_nobody() {
     if !only_on(&[Mode::Sqlite], why) {
         return;
     }
-    let server = Server::with(&["--file-quota=1000000000000"]);
+    let server = Server::with(&["--file-quota=1000000000000", "--upload-rate=1000000000"]);
     let bytes = noise(BYTES, 7);
     let mut writer = Client::connect(&server, "writer").await;
     let crowd = join_all((0..UPLOADS).map(|number| {
