@@ -8,6 +8,7 @@ mod error;
 mod jpeg;
 mod location;
 mod naming;
+mod opening;
 mod pace;
 mod picture;
 mod spool;
@@ -22,13 +23,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
-use object_store::{
-    ClientConfigKey, GetOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
-};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -58,9 +54,6 @@ const PICTURE_PATIENCE: Duration = Duration::from_secs(20);
 const RESERVE: u64 = 512 * 1024 * 1024;
 /// Threads that wait for disks, or work.
 const THREADS: usize = 4;
-/// A bucket that does not answer is asked so often again, and for so long: somebody waits.
-const RETRIES: usize = 4;
-const RETRIES_FOR: Duration = Duration::from_secs(20);
 /// Pieces of a file that are read ahead of whoever takes them.
 const PIECES_AHEAD: usize = 4;
 /// How much lower the priority of these threads is than that of those that serve messages (`nice`).
@@ -110,8 +103,8 @@ impl FileStore {
     pub fn open(location: &Location, rate: u64) -> Result<Option<Self>, FilesError> {
         let (store, folder): (Arc<dyn ObjectStore>, _) = match location {
             Location::Off => return Ok(None),
-            Location::Folder(folder) => (Arc::new(open_folder(folder)?), Some(folder.clone())),
-            Location::S3 { bucket, prefix } => (open_bucket(bucket, prefix)?, None),
+            Location::Folder(folder) => (Arc::new(opening::folder(folder)?), Some(folder.clone())),
+            Location::S3 { bucket, prefix } => (opening::bucket(bucket, prefix)?, None),
         };
         let spools = folder.clone().unwrap_or_else(std::env::temp_dir);
         // Said now, and not by the first upload.
@@ -371,35 +364,6 @@ async fn remove_staged(store: &FileStore, staged: PathBuf) -> Result<(), FilesEr
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-fn open_folder(folder: &std::path::Path) -> Result<LocalFileSystem, FilesError> {
-    std::fs::create_dir_all(folder)?;
-    Ok(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
-}
-
-/// Region, endpoint and credentials are taken from where everything that speaks S3 takes them.
-fn open_bucket(bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, FilesError> {
-    // An error means that somebody has chosen one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let store = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        // Whoever fetches a file decides how long that takes; what stands still does not.
-        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), "1 day")
-        .with_config(
-            AmazonS3ConfigKey::Client(ClientConfigKey::ReadTimeout),
-            "30 seconds",
-        )
-        .with_retry(RetryConfig {
-            max_retries: RETRIES,
-            retry_timeout: RETRIES_FOR,
-            ..RetryConfig::default()
-        })
-        .build()?;
-    if prefix.is_empty() {
-        return Ok(Arc::new(store));
-    }
-    Ok(Arc::new(PrefixStore::new(store, Path::from(prefix))))
 }
 
 /// Where the bytes are: no folder has them all.

@@ -8,9 +8,9 @@
 
 use diesel::result::{Error, QueryResult};
 
+use super::carried;
 use super::connection::Link;
 use super::contacts::AUTOMATIC_CONTACTS_MAX;
-use super::files;
 use super::gather;
 use super::optimistic::{self, Hopes};
 use super::recall::{Pair, Recall};
@@ -313,7 +313,7 @@ fn write(
         link.bulk().insert_keys(&effects.keys)?;
     }
     if !effects.readers.is_empty() {
-        files::insert_readers(link, &effects.readers)?;
+        carried::insert_readers(link, &effects.readers)?;
     }
     if !working.revived().is_empty() {
         link.bulk().revive_users(working.revived())?;

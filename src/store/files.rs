@@ -12,10 +12,10 @@ use diesel::sql_types::BigInt;
 
 use super::batch::ATTEMPTS;
 use super::connection::{Link, on};
+use super::leftovers::{self, FileSweep, FilesSwept};
 use super::schema::{file_readers, files, users};
 use super::users::UserState;
-use super::{StoreError, now};
-use crate::hash::{HashMap, HashSet};
+use super::{Store, StoreError, now};
 use crate::protocol::{FileId, UserId};
 
 /// Its bytes are on their way into the file store.
@@ -81,6 +81,60 @@ impl Usage {
     pub fn has_room(self, size: u64, quota: u64) -> bool {
         let wanted = size.saturating_add(FILE_OVERHEAD);
         self.bytes.saturating_add(wanted) <= quota
+    }
+}
+
+/// Files, without their bytes.
+///
+/// All of it fails with the database, and changes nothing then, or, where that failed at the commit itself,
+/// what was asked: each can be asked again.
+#[allow(clippy::missing_errors_doc)]
+impl Store {
+    /// A user, who exists from now on, sends up a file, whose bytes are about to be kept; unless that makes more
+    /// than `quota` bytes, or they are no more whoever had this [`Usage::tenure`].
+    pub fn admit_file(
+        &self,
+        owner: (&UserId, Option<i64>),
+        file: &FileInfo,
+        quota: u64,
+    ) -> Result<Admitted, StoreError> {
+        self.provide(|link| admit(link, owner, file, quota))
+    }
+
+    /// The bytes of a file are kept: it can be read and sent from now on. Returns whether it was still waited for.
+    pub fn file_is_there(&self, id: FileId) -> Result<bool, StoreError> {
+        self.beside(|link| is_there(link, id))
+    }
+
+    /// Nobody can read or send a file any more; its bytes can be removed.
+    pub fn drop_file(&self, id: FileId) -> Result<(), StoreError> {
+        self.beside(|link| drop_one(link, id))
+    }
+
+    /// The bytes of a file that was dropped are gone, too.
+    pub fn forget_file(&self, id: FileId) -> Result<(), StoreError> {
+        self.beside(|link| forget(link, id))
+    }
+
+    /// A file, where it is there and this user may read it.
+    pub fn file_for(&self, id: FileId, user: &str) -> Result<Option<FileInfo>, StoreError> {
+        self.read(|link| file_for(link, id, user))
+    }
+
+    /// What a user has sent up that is still there.
+    pub fn file_usage(&self, user: &str) -> Result<Usage, StoreError> {
+        self.read(|link| usage_of(link, user))
+    }
+
+    /// Takes a step of looking for files that nobody can read any more.
+    pub fn sweep_files(&self, sweep: FileSweep) -> Result<FilesSwept, StoreError> {
+        let seen = self.read(|link| leftovers::look(link, sweep))?;
+        let marked = if seen.is_to_be_marked() {
+            self.beside(|link| leftovers::mark(link, sweep, &seen))?
+        } else {
+            Vec::new()
+        };
+        Ok(seen.swept(sweep, marked))
     }
 }
 
@@ -327,103 +381,4 @@ fn was_sent(link: &mut Link<'_>, file: i64, reader: Reader) -> QueryResult<bool>
         .filter(file_readers::user_id.eq(reader.id))
         .filter(file_readers::seq.gt(reader.hidden));
     on!(link, connection => diesel::select(exists(sent)).get_result(connection))
-}
-
-/// Files that a batch's messages carry, as far as they are there.
-#[derive(Debug, Default)]
-pub struct Carried {
-    files: HashMap<FileId, Owned>,
-    /// File and user, of those whom a message has given the right to read.
-    readers: HashSet<(i64, i64)>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Owned {
-    number: i64,
-    owner: i64,
-    tenure: i64,
-}
-
-impl Carried {
-    /// The number of a file that this user may send.
-    pub fn may_send(&self, file: FileId, user: &UserState) -> Option<i64> {
-        let owned = self.files.get(&file)?;
-        let is_owner = owned.owner == user.id && owned.tenure == user.voided;
-        let may = is_owner || self.readers.contains(&(owned.number, user.id));
-        may.then_some(owned.number)
-    }
-
-    /// One side of a message that is stored may read this file.
-    pub fn let_read(&mut self, file: i64, user: i64) {
-        self.readers.insert((file, user));
-    }
-}
-
-/// Reads what is known of these files, and who of these users may read them. Until the transaction ends, none of
-/// the files goes.
-pub fn carried(link: &mut Link<'_>, ids: &[FileId], senders: &[i64]) -> QueryResult<Carried> {
-    let tokens: Vec<String> = ids.iter().map(FileId::to_string).collect();
-    let there = files::table
-        .filter(files::token.eq_any(&tokens))
-        .filter(files::state.eq(THERE))
-        .order(files::id) // locked in one order by all
-        .select((files::token, files::id, files::owner, files::tenure));
-    let rows: Vec<(String, i64, i64, i64)> = match link {
-        Link::Sqlite(connection) => there.load(*connection)?,
-        Link::Postgres(connection) => there.for_share().load(*connection)?,
-    };
-    let mut carried = Carried::default();
-    for (token, number, owner, tenure) in rows {
-        if let Ok(id) = FileId::parse(&token) {
-            let owned = Owned {
-                number,
-                owner,
-                tenure,
-            };
-            carried.files.insert(id, owned);
-        }
-    }
-    let numbers = carried.files.values().map(|owned| owned.number);
-    let numbers: Vec<i64> = numbers.collect();
-    let readers: Vec<(i64, i64)> = on!(link, connection => file_readers::table
-        .inner_join(users::table.on(users::id.eq(file_readers::user_id)))
-        .filter(file_readers::file.eq_any(&numbers))
-        .filter(file_readers::user_id.eq_any(senders))
-        .filter(file_readers::seq.gt(users::hidden))
-        .select((file_readers::file, file_readers::user_id))
-        .distinct()
-        .load(connection))?;
-    carried.readers.extend(readers);
-    Ok(carried)
-}
-
-/// That one side of a message may read the file which it carries.
-#[derive(Debug, Clone, Copy, Insertable)]
-#[diesel(table_name = file_readers)]
-pub struct ReaderRow {
-    pub message_id: i64,
-    pub user_id: i64,
-    pub file: i64,
-    pub seq: i64,
-}
-
-/// Stores who may read which file by which message.
-pub fn insert_readers(link: &mut Link<'_>, rows: &[ReaderRow]) -> QueryResult<()> {
-    match link {
-        Link::Sqlite(connection) => {
-            for row in rows {
-                diesel::insert_into(file_readers::table)
-                    .values(row)
-                    .execute(*connection)?;
-            }
-        }
-        Link::Postgres(connection) => {
-            for rows in rows.chunks(1_000) {
-                diesel::insert_into(file_readers::table)
-                    .values(rows)
-                    .execute(*connection)?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -4,8 +4,8 @@ use diesel::result::QueryResult;
 
 use super::batch::{NewMessage, Stopped, Write};
 use super::bulk::{Backlog, Claim};
+use super::carried::{self, Carried};
 use super::connection::Link;
-use super::files::{self, Carried};
 use super::lookup;
 use super::recall::Recall;
 use super::rules::{self, Facts, Questions};
@@ -109,7 +109,7 @@ fn carried(link: &mut Link<'_>, questions: &Questions<'_>, facts: &Facts) -> Que
     ids.dedup();
     senders.sort_unstable();
     senders.dedup();
-    files::carried(link, &ids, &senders)
+    carried::carried(link, &ids, &senders)
 }
 
 /// What waits for those who connect.

@@ -12,6 +12,7 @@
 mod at_most;
 mod batch;
 mod bulk;
+mod carried;
 mod connection;
 mod contacts;
 mod files;
@@ -39,7 +40,7 @@ mod users;
 
 use std::time::Duration;
 
-use crate::protocol::{FileId, UserId};
+use crate::protocol::UserId;
 use connection::{Deployment, Lane, Link, Pool, Pooled};
 
 pub use batch::{Connected, NewMessage, Outcome, Refused, Write};
@@ -392,60 +393,6 @@ impl Store {
     /// The owner gets messages of this user again.
     pub fn unblock(&self, owner: &UserId, blocked: &UserId) -> Result<Removed, StoreError> {
         self.provide(|link| provision::unblock(link, owner, blocked))
-    }
-}
-
-/// Files, without their bytes.
-///
-/// All of it fails with the database, and changes nothing then, or, where that failed at the commit itself,
-/// what was asked: each can be asked again.
-#[allow(clippy::missing_errors_doc)]
-impl Store {
-    /// A user, who exists from now on, sends up a file, whose bytes are about to be kept; unless that makes more
-    /// than `quota` bytes, or they are no more whoever had this [`Usage::tenure`].
-    pub fn admit_file(
-        &self,
-        owner: (&UserId, Option<i64>),
-        file: &FileInfo,
-        quota: u64,
-    ) -> Result<Admitted, StoreError> {
-        self.provide(|link| files::admit(link, owner, file, quota))
-    }
-
-    /// The bytes of a file are kept: it can be read and sent from now on. Returns whether it was still waited for.
-    pub fn file_is_there(&self, id: FileId) -> Result<bool, StoreError> {
-        self.beside(|link| files::is_there(link, id))
-    }
-
-    /// Nobody can read or send a file any more; its bytes can be removed.
-    pub fn drop_file(&self, id: FileId) -> Result<(), StoreError> {
-        self.beside(|link| files::drop_one(link, id))
-    }
-
-    /// The bytes of a file that was dropped are gone, too.
-    pub fn forget_file(&self, id: FileId) -> Result<(), StoreError> {
-        self.beside(|link| files::forget(link, id))
-    }
-
-    /// A file, where it is there and this user may read it.
-    pub fn file_for(&self, id: FileId, user: &str) -> Result<Option<FileInfo>, StoreError> {
-        self.read(|link| files::file_for(link, id, user))
-    }
-
-    /// What a user has sent up that is still there.
-    pub fn file_usage(&self, user: &str) -> Result<Usage, StoreError> {
-        self.read(|link| files::usage_of(link, user))
-    }
-
-    /// Takes a step of looking for files that nobody can read any more.
-    pub fn sweep_files(&self, sweep: FileSweep) -> Result<FilesSwept, StoreError> {
-        let seen = self.read(|link| leftovers::look(link, sweep))?;
-        let marked = if seen.is_to_be_marked() {
-            self.beside(|link| leftovers::mark(link, sweep, &seen))?
-        } else {
-            Vec::new()
-        };
-        Ok(seen.swept(sweep, marked))
     }
 }
 

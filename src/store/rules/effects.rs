@@ -2,7 +2,7 @@
 
 use crate::protocol::UserId;
 use crate::store::bulk::{KeyRow, ReceiptRow};
-use crate::store::files::ReaderRow;
+use crate::store::carried::ReaderRow;
 use crate::store::messages::NewRow;
 use crate::store::users::Numbers;
 

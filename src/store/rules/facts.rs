@@ -6,7 +6,7 @@ use crate::hash::{HashMap, HashSet};
 use crate::protocol::{FileId, UserId};
 use crate::store::batch::{NewMessage, Write};
 use crate::store::bulk::Backlog;
-use crate::store::files::Carried;
+use crate::store::carried::Carried;
 use crate::store::ids;
 use crate::store::messages::Found;
 use crate::store::users::Working;

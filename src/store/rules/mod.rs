@@ -9,7 +9,7 @@ mod facts;
 
 use super::batch::{Connected, NewMessage, Outcome, Refused, Write};
 use super::bulk::{Backlog, KeyRow, ReceiptRow};
-use super::files::ReaderRow;
+use super::carried::ReaderRow;
 use super::ids;
 use super::messages::{Found, NewRow, READ, UNREAD};
 use super::recall::Recall;
