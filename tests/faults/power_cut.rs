@@ -38,7 +38,8 @@ impl Powered {
     fn new(random: StdRng) -> Powered {
         let shim = Shim::new();
         Powered {
-            server: Server::behind(&shim, FLAGS),
+            // The disk that is cut off knows of no folders.
+            server: Server::behind(&shim, &[FLAGS, &["--file-store=off"]].concat()),
             shim,
             disk: Disk::default(),
             random,
