@@ -61,6 +61,7 @@ proof: ## Run the long forms of the fault tests on all three, and the mutants wh
 		YANSHU_MODEL_HISTORIES=10000 \
 			$(CARGO) test --release --locked --test model -- --nocapture || exit 1; \
 	done
+	YANSHU_UPLOAD_MIB=10 $(CARGO) test --release --locked --test files crowd -- --nocapture
 	YANSHU_CLUSTER_ROUNDS=10 $(CARGO) test --release --locked --test cluster -- --nocapture
 	YANSHU_START_ROUNDS=50 YANSHU_TAKING_ROUNDS=50 YANSHU_ORDER_USERS=1000 YANSHU_ORDER_MESSAGES=100000 \
 		$(CARGO) test --release --locked --test nodes -- --nocapture --test-threads=1
