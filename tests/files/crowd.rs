@@ -15,8 +15,8 @@ use super::support::{Client, Server, only_on};
 const UPLOADS: usize = 200;
 /// MiB of each; `YANSHU_UPLOAD_MIB` says otherwise. What is in memory does not depend on it.
 const SIZE: usize = 2;
-/// A third less than the 150 MB that they may take on a small machine: some ninety are what it takes.
-const MEMORY_KIB: u64 = 115 * 1024;
+/// A fifth less than the 150 MB that they may take on a small machine: some ninety are what it takes.
+const MEMORY_KIB: u64 = 120 * 1024;
 /// How long all of them may take together.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two messages.
