@@ -7,6 +7,7 @@ mod bearer;
 mod connection;
 mod desk;
 mod entrance;
+mod etag;
 pub mod files;
 mod handover;
 mod health;

@@ -3,13 +3,13 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_OPENER_POLICY,
-    CROSS_ORIGIN_RESOURCE_POLICY, ETag, EntityTag, IfNoneMatch, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CROSS_ORIGIN_RESOURCE_POLICY, ETag, EntityTag, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use rust_embed::Embed;
 use serde_json::json;
 
+use super::etag::has_it;
 use super::upgrade::Door;
 
 /// The files under `web/`. In a debug build they are read when they are asked for.
@@ -57,12 +57,7 @@ fn file(request: &HttpRequest, door: &Door, path: &str) -> HttpResponse {
         return protected(StatusCode::NOT_FOUND).body("there is no such file\n");
     };
     let tag = EntityTag::new_strong(hex(&file.metadata.sha256_hash()));
-    let known = request.get_header::<IfNoneMatch>();
-    let has_it = match known {
-        Some(IfNoneMatch::Any) => true,
-        Some(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(&tag)),
-        None => false,
-    };
+    let has_it = has_it(request, &tag);
     let status = if has_it {
         StatusCode::NOT_MODIFIED
     } else {

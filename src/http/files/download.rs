@@ -6,8 +6,7 @@ use actix_web::body::SizedStream;
 use actix_web::http::header::{
     ACCEPT_RANGES, ByteRangeSpec, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, ContentRange, ContentRangeSpec, ETag,
-    EntityTag, IF_RANGE, IfNoneMatch, REFERRER_POLICY, Range as RangeHeader,
-    X_CONTENT_TYPE_OPTIONS,
+    EntityTag, IF_RANGE, REFERRER_POLICY, Range as RangeHeader, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
@@ -19,6 +18,7 @@ use super::headers::{disposition, safe_type};
 use super::{Files, file_id, unknown_file};
 use crate::actors::link::Transfer;
 use crate::files::{FilesError, Kind};
+use crate::http::etag::has_it;
 use crate::http::problem::Problem;
 use crate::http::upgrade::{Door, header};
 use crate::protocol::UserId;
@@ -170,14 +170,6 @@ fn unsatisfiable(given: &Given) -> HttpResponse {
     answer
         .insert_header((CONTENT_RANGE, ContentRange(size)))
         .finish()
-}
-
-fn has_it(request: &HttpRequest, tag: &EntityTag) -> bool {
-    match request.get_header::<IfNoneMatch>() {
-        Some(IfNoneMatch::Any) => true,
-        Some(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
-        None => false,
-    }
 }
 
 enum Wanted {
