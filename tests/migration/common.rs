@@ -14,7 +14,7 @@ use crate::support::command::{BINARY, Ended, run, shielded};
 use crate::support::{DEADLINE, Database, Postgres, Server};
 
 /// The tables, with their columns as one text: all that has to be the same.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 9] = [
     (
         "users",
         "id || '|' || login || '|' || coalesce('=' || name, '') || '|' || timeline || '|' || told || '|' || contacts
@@ -30,6 +30,13 @@ const TABLES: [(&str, &str); 7] = [
     ("contacts", "owner || '|' || contact || '|' || coalesce('=' || alias, '')"),
     ("blocks", "owner || '|' || blocked"),
     ("sent_by_key", "message_id || '|' || sender || '|' || key || '|' || sent_at"),
+    (
+        "files",
+        "id || '|' || token || '|' || owner || '|' || tenure || '|' || name || '|' || mime || '|' || size || '|' || sha256
+         || '|' || coalesce('=' || width, '') || '|' || coalesce('=' || height, '') || '|' || coalesce('=' || thumbnail, '')
+         || '|' || state || '|' || created_at",
+    ),
+    ("file_readers", "message_id || '|' || user_id || '|' || file || '|' || seq"),
 ];
 
 /// A SQLite database of a directory of its own.
@@ -81,6 +88,11 @@ impl Source {
              INSERT INTO blocks SELECT 1 + i % 1000, i FROM n WHERE i <= 500;
              INSERT INTO sent_by_key SELECT i, 1 + i % 1000, 'key-' || i, 1700000000 + i
                  FROM n WHERE i <= 500;
+             INSERT INTO files SELECT i, printf('%032x', i), 1 + i % 1000, i % 2, '文件 ' || i, 'image/png', i * 1000, 'ab' || i,
+                 CASE i % 2 WHEN 0 THEN i END, CASE i % 2 WHEN 0 THEN i END, CASE i % 4 WHEN 0 THEN 'image/jpeg' END,
+                 i % 3, 1700000000 + i
+                 FROM n WHERE i <= 300;
+             INSERT INTO file_readers SELECT i, 1 + i % 1000, 1 + i % 300, i FROM n WHERE i <= 600;
              UPDATE id_allocation SET next = {messages} + 1;
              COMMIT;"
         ));

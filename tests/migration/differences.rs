@@ -3,7 +3,7 @@
 use crate::common::{Source, assert_refused, migrate_all, refuses_to_start, target};
 
 /// Each changes one thing that neither a count nor a sum over numbers would show, or one that they would.
-const CHANGES: [(&str, &str); 9] = [
+const CHANGES: [(&str, &str); 11] = [
     (
         "users",
         "UPDATE users SET timeline = timeline + 1 WHERE id = 3",
@@ -27,6 +27,11 @@ const CHANGES: [(&str, &str); 9] = [
         "UPDATE receipts SET origin = origin + 1 WHERE seq = 10",
     ),
     ("receipts", "INSERT INTO receipts VALUES (1, 999999, 1, 0)"),
+    ("files", "UPDATE files SET thumbnail = NULL WHERE id = 4"),
+    (
+        "file_readers",
+        "DELETE FROM file_readers WHERE message_id = 9",
+    ),
     (
         "contacts",
         "UPDATE contacts SET alias = NULL WHERE contact = 10",
