@@ -1,7 +1,8 @@
 //! How many colours a JPEG has (ITU-T T.81, annex B), which its decoder does not tell before it unpacks it.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+
+use super::picture::read;
 
 /// More segments than this before the frame has no picture that people send.
 const SEGMENTS_MAX: usize = 10_000;
@@ -25,12 +26,6 @@ pub fn colours(file: &File) -> Option<u8> {
         }
     }
     None
-}
-
-fn read<const N: usize>(file: &File, at: u64) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    file.read_exact_at(&mut bytes, at).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]

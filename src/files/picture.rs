@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Seek};
+use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 use image::metadata::Orientation;
@@ -129,4 +130,11 @@ fn small(picture: &DynamicImage, orientation: Orientation) -> Option<Thumbnail> 
         mime,
         bytes: bytes.into(),
     })
+}
+
+/// The bytes from there on, where the file has as many.
+pub(super) fn read<const N: usize>(file: &File, at: u64) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    file.read_exact_at(&mut bytes, at).ok()?;
+    Some(bytes)
 }

@@ -4,7 +4,8 @@
 //! picture until it has unpacked it. So both are held against the file first.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+
+use super::picture::read;
 
 /// Bytes of a chunk's head: four letters and a length.
 const HEAD: u64 = 8;
@@ -71,12 +72,6 @@ fn lossless(file: &File, at: u64) -> Option<Sides> {
     let bytes: [u8; 4] = read(file, at + 1)?;
     let bits = u32::from_le_bytes(bytes);
     Some(((bits & 0x3fff) + 1, ((bits >> 14) & 0x3fff) + 1))
-}
-
-fn read<const N: usize>(file: &File, at: u64) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    file.read_exact_at(&mut bytes, at).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]
