@@ -301,10 +301,7 @@ impl Store {
     }
 }
 
-/// What is changed from outside, one thing at a time (`provision`).
-///
-/// All of it fails with the database, and changes nothing then, or, where that failed at the commit itself,
-/// what was asked: each can be asked again.
+/// What is changed beside what clients do: in `files` and `provision`, too.
 #[allow(clippy::missing_errors_doc)]
 impl Store {
     /// Writes over a connection of the writing lanes.
@@ -323,76 +320,9 @@ impl Store {
         write_over(self.writer()?, write)
     }
 
-    /// A user, where they exist.
-    pub fn profile(&self, user: &str) -> Result<Option<Profile>, StoreError> {
-        self.read(|link| provision::profile(link, user))
-    }
-
-    /// So many of the users that exist, by their IDs, from behind this one.
-    pub fn profiles(&self, after: &str, limit: usize) -> Result<Listed<Profile>, StoreError> {
-        self.read(|link| provision::profiles(link, after, limit))
-    }
-
-    /// Makes a user exist, and be called so or by their ID alone.
-    pub fn put_user(&self, user: &UserId, name: Option<&str>) -> Result<Put, StoreError> {
-        self.provide(|link| provision::put_user(link, user, name))
-    }
-
-    /// Ends a user: their contacts, blocks, grants and name go. What they wrote stays with those they wrote
-    /// to, and whoever has the ID next sees nothing of it. Returns the [`Head::tenure`] of whoever has it next;
-    /// `None`: there was no such user.
-    pub fn delete_user(&self, user: &UserId) -> Result<Option<i64>, StoreError> {
-        self.provide(|link| provision::delete_user(link, user))
-    }
-
     /// Takes a step of removing what is too old.
     pub fn sweep(&self, sweep: Sweep) -> Result<Swept, StoreError> {
         self.provide(|link| retention::step(link, sweep))
-    }
-
-    /// So many of a user's contacts, from behind the one with this number; `None`: no such user.
-    pub fn contact_entries(
-        &self,
-        owner: &str,
-        after: i64,
-        limit: usize,
-    ) -> Result<Option<Listed<ContactEntry>>, StoreError> {
-        self.read(|link| provision::contacts(link, owner, after, limit))
-    }
-
-    /// Adds a contact, or gives one another alias.
-    pub fn put_contact(
-        &self,
-        owner: &UserId,
-        contact: &UserId,
-        alias: Option<&str>,
-    ) -> Result<Put, StoreError> {
-        self.provide(|link| provision::put_contact(link, owner, contact, alias))
-    }
-
-    /// Takes a contact away. A message between the two makes it anew.
-    pub fn remove_contact(&self, owner: &UserId, contact: &UserId) -> Result<Removed, StoreError> {
-        self.provide(|link| provision::remove_contact(link, owner, contact))
-    }
-
-    /// So many of those whom a user blocks, from behind the one with this number; `None`: no such user.
-    pub fn blocks(
-        &self,
-        owner: &str,
-        after: i64,
-        limit: usize,
-    ) -> Result<Option<Listed<String>>, StoreError> {
-        self.read(|link| provision::blocks(link, owner, after, limit))
-    }
-
-    /// The owner gets no message of this user any more.
-    pub fn block(&self, owner: &UserId, blocked: &UserId) -> Result<Put, StoreError> {
-        self.provide(|link| provision::block(link, owner, blocked))
-    }
-
-    /// The owner gets messages of this user again.
-    pub fn unblock(&self, owner: &UserId, blocked: &UserId) -> Result<Removed, StoreError> {
-        self.provide(|link| provision::unblock(link, owner, blocked))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod contacts;
+mod door;
 mod users;
 
 use diesel::result::QueryResult;
@@ -14,9 +15,8 @@ use super::users::UserState;
 use super::{StoreError, schema};
 use crate::protocol::UserId;
 
-pub use blocks::{block, blocks, unblock};
-pub use contacts::{ContactEntry, contacts, put_contact, remove_contact};
-pub use users::{Profile, delete_user, profile, profiles, put_user};
+pub use contacts::ContactEntry;
+pub use users::Profile;
 
 /// What became of something that was put somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
