@@ -42,6 +42,8 @@ pub struct Link {
     window: AtomicU64,
     /// Bytes that have come in since all were taken.
     ahead: AtomicU64,
+    /// A file has come in whole, and the server works on it.
+    rests: AtomicBool,
     /// Nothing more is read.
     deaf: AtomicBool,
     /// The connection is to be reset.
@@ -65,6 +67,7 @@ impl Link {
             moved_at: AtomicU64::new(0),
             window: AtomicU64::new(0),
             ahead: AtomicU64::new(0),
+            rests: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             task: AtomicWaker::new(),
@@ -162,8 +165,9 @@ impl Link {
         };
         // What is no WebSocket is there for one request, or for a file.
         let file = Duration::from_millis(self.moved.load(Ordering::Relaxed) / FILE_RATE);
-        let lasts =
-            !self.upgraded.load(Ordering::Relaxed) && self.born.elapsed() >= stall * DRIPS + file;
+        let is_bounded =
+            !self.upgraded.load(Ordering::Relaxed) && !self.rests.load(Ordering::Relaxed);
+        let lasts = is_bounded && self.born.elapsed() >= stall * DRIPS + file;
         lasts
             || for_longer(&self.moved_at, stall)
             || for_longer(&self.blocked, stall)
@@ -231,10 +235,11 @@ impl Transfer {
         }
     }
 
-    /// It is the server that is waited for, and no bytes.
+    /// All has come, and it is the server that is waited for: however long that takes, it is not the client's fault.
     pub fn rests(&self) {
         if let Some(link) = &self.0 {
             link.moved_at.store(0, Ordering::Relaxed);
+            link.rests.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -293,5 +298,22 @@ impl Links {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_sent_all_of_a_file_may_wait_however_long_the_server_takes() {
+        let link = Arc::new(Link::new());
+        let transfer = Transfer::of(Some(&link));
+        transfer.goes_on();
+        assert!(link.overdue(Duration::ZERO), "bytes are waited for");
+        transfer.rests();
+        assert!(!link.overdue(Duration::ZERO), "the server is");
+        link.handed_over();
+        assert!(link.overdue(Duration::ZERO), "and then the answer's way");
     }
 }

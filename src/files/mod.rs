@@ -6,6 +6,7 @@
 
 mod error;
 mod jpeg;
+mod keeping;
 mod location;
 mod naming;
 mod opening;
@@ -24,11 +25,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::protocol::FileId;
 
@@ -40,18 +41,14 @@ pub use spool::{Spool, Spooled};
 
 /// So many files are put where they stay at the same time, each with a part of it in memory.
 const PUTS_AT_ONCE: usize = 2;
-/// After each a disk rests so many times as long as that took, and so long at most: messages wait for it, too.
-const PUT_RESTS: u32 = 3;
-const PUT_REST_MAX: Duration = Duration::from_secs(2);
-/// Size of such a part, in bytes. S3 takes no less than 5 MiB, and 10,000 of them; a folder takes any.
-const PART: usize = 8 * 1024 * 1024;
-const PART_OF_FOLDER: usize = 1024 * 1024;
 /// One picture at a time is looked at: it may take much memory.
 const PICTURES_AT_ONCE: usize = 1;
 /// Who waits longer for that has no thumbnail.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(20);
 /// Where a disk has less room than this, in bytes, the rest is for messages.
 const RESERVE: u64 = 512 * 1024 * 1024;
+/// A bucket may be so late.
+const COMES_LATE: Duration = Duration::from_secs(3600);
 /// Threads that wait for disks, or work.
 const THREADS: usize = 4;
 /// Pieces of a file that are read ahead of whoever takes them.
@@ -167,85 +164,6 @@ impl FileStore {
         self.run_blocking(move || picture::look(&file)).await.ok()?
     }
 
-    /// Puts a file where it stays. It is durable, and seen whole or not at all.
-    ///
-    /// # Errors
-    /// Where it did not work; a part of it may be left, which [`Self::remove`] clears away.
-    pub async fn keep(
-        &self,
-        id: FileId,
-        spooled: Spooled,
-        thumbnail: Option<Bytes>,
-    ) -> Result<(), FilesError> {
-        let this = self.clone();
-        // Not where whoever asks runs: the folder is opened and synced there and then.
-        let kept = self.run(async move {
-            let turn = Arc::clone(&this.0.puts).acquire_owned().await;
-            let turn = turn.map_err(FilesError::other)?;
-            let begun = Instant::now();
-            let kept = this.put(id, &spooled, thumbnail).await;
-            if this.0.folder.is_some() {
-                let rest = (begun.elapsed() * PUT_RESTS).min(PUT_REST_MAX);
-                // Nobody waits for that but the next.
-                tokio::spawn(async move {
-                    sleep(rest).await;
-                    drop(turn);
-                });
-            }
-            kept
-        });
-        kept.await?
-    }
-
-    async fn put(
-        &self,
-        id: FileId,
-        spooled: &Spooled,
-        thumbnail: Option<Bytes>,
-    ) -> Result<(), FilesError> {
-        if let Some(bytes) = thumbnail {
-            let path = path(id, Kind::Thumbnail);
-            self.0.store.put(&path, bytes.into()).await?;
-        }
-        let path = path(id, Kind::Original);
-        if let Some(folder) = &self.0.folder {
-            let (file, named) = (spooled.file()?, folder.join(path.to_string()));
-            let linked = self.run_blocking(move || naming::give_name(&file, &named));
-            match linked.await? {
-                Ok(()) => return Ok(()),
-                // Not every file system can: then it is copied.
-                Err(error) => log::debug!("a spool cannot be given a name: {error}"),
-            }
-        }
-        let part_size = match self.0.folder {
-            Some(_) => PART_OF_FOLDER,
-            None => PART,
-        };
-        if spooled.size <= part_size as u64 {
-            let whole = spooled.read(0, part_size).await?;
-            self.0.store.put(&path, whole.into()).await?;
-            return Ok(());
-        }
-        let mut upload = self.0.store.put_multipart(&path).await?;
-        let put = async {
-            let mut at = 0;
-            while at < spooled.size {
-                let part = spooled.read(at, part_size).await?;
-                at += part.len() as u64;
-                upload.put_part(PutPayload::from(part)).await?;
-            }
-            upload.complete().await?;
-            Ok(())
-        };
-        let result: Result<(), FilesError> = put.await;
-        if result.is_err()
-            && let Err(error) = upload.abort().await
-        {
-            log::debug!("what had come of a file is left for the sweep: {error}");
-        }
-        result
-    }
-
     /// These bytes, piece by piece. They are read only as fast as they are taken.
     ///
     /// # Errors
@@ -293,6 +211,12 @@ impl FileStore {
         Ok(head.await??.size)
     }
 
+    /// After what time nothing more comes of a file that could not be kept; `None`: nothing does once that is said. A bucket
+    /// may still carry out what it did not answer in time.
+    pub fn comes_late(&self) -> Option<Duration> {
+        self.0.folder.is_none().then_some(COMES_LATE)
+    }
+
     /// Removes all there is of a file, and of an attempt to put it there.
     ///
     /// # Errors
@@ -320,10 +244,6 @@ impl FileStore {
 impl FileStore {
     /// Fails where the disk of a spool has no room but what is left for messages.
     fn check_room(&self, spool: &File) -> Result<(), FilesError> {
-        // What is in a bucket passes through a folder for what is temporary, on which nothing else hangs.
-        if self.0.folder.is_none() {
-            return Ok(());
-        }
         let disk = rustix::fs::fstatvfs(spool).map_err(io::Error::from)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if free < RESERVE {

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, linkat};
 
-/// Gives a file without a name this one. It is durable then, and seen whole or not at all.
+/// Makes all of a file durable, and gives it this name, under which it is seen whole or not at all. Returns whether it
+/// has it: not every file system gives a name to what has none.
 ///
 /// # Errors
-/// Where the file system does not do that, or fails.
-pub fn give_name(file: &File, path: &Path) -> io::Result<()> {
+/// Where the disk fails. What it has of the file is then not to be relied upon, even where it can be read.
+pub fn give_name(file: &File, path: &Path) -> io::Result<bool> {
     file.sync_all()?;
     let folder = path.parent().unwrap_or(path);
     if !folder.is_dir() {
@@ -20,8 +21,12 @@ pub fn give_name(file: &File, path: &Path) -> io::Result<()> {
     }
     // By its descriptor (open(2), O_TMPFILE).
     let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-    linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW)?;
-    sync(folder)
+    if let Err(error) = linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+        log::debug!("a spool cannot be given a name: {error}");
+        return Ok(false);
+    }
+    sync(folder)?;
+    Ok(true)
 }
 
 fn sync(folder: &Path) -> io::Result<()> {

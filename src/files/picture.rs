@@ -8,6 +8,7 @@ use std::io::{BufReader, Cursor, Seek};
 use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
+use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
@@ -26,6 +27,8 @@ const MEMORY_MAX: u64 = 64 * 1024 * 1024;
 const THUMBNAIL_SIDE: u32 = 480;
 /// How good a thumbnail is, of 100.
 const QUALITY: u8 = 80;
+/// A larger thumbnail, in bytes, is none: many of them may wait to be kept.
+const THUMBNAIL_MAX: usize = 256 * 1024;
 
 /// A picture that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,21 +118,48 @@ fn small(picture: &DynamicImage, orientation: Orientation) -> Option<Thumbnail> 
         picture.thumbnail(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     };
     small.apply_orientation(orientation);
-    let mut bytes = Vec::new();
-    let mime = if small.color().has_alpha() {
-        let png = DynamicImage::ImageRgba8(small.into_rgba8());
-        png.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
-            .ok()?;
-        ImageFormat::Png.to_mime_type()
-    } else {
-        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, QUALITY);
-        small.into_rgb8().write_with_encoder(encoder).ok()?;
-        ImageFormat::Jpeg.to_mime_type()
-    };
-    Some(Thumbnail {
-        mime,
-        bytes: bytes.into(),
+    if is_opaque(&small) {
+        return jpeg(&small);
+    }
+    // What is transparent and full of noise takes as much as its pixels do.
+    png(&small).filter(is_light).or_else(|| {
+        let side = THUMBNAIL_SIDE / 2;
+        png(&small.thumbnail(side, side)).filter(is_light)
     })
+}
+
+fn is_light(thumbnail: &Thumbnail) -> bool {
+    thumbnail.bytes.len() <= THUMBNAIL_MAX
+}
+
+/// Whether nothing shows through. Many a picture could be transparent, and is not.
+fn is_opaque(picture: &DynamicImage) -> bool {
+    !picture.color().has_alpha() || picture.to_rgba8().pixels().all(|pixel| pixel[3] == u8::MAX)
+}
+
+fn png(picture: &DynamicImage) -> Option<Thumbnail> {
+    let mut bytes = Vec::new();
+    let png = DynamicImage::ImageRgba8(picture.to_rgba8());
+    png.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+        .ok()?;
+    Some(Thumbnail::new(ImageFormat::Png, bytes))
+}
+
+fn jpeg(picture: &DynamicImage) -> Option<Thumbnail> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+    picture.to_rgb8().write_with_encoder(encoder).ok()?;
+    Some(Thumbnail::new(ImageFormat::Jpeg, bytes))
+}
+
+impl Thumbnail {
+    fn new(format: ImageFormat, bytes: Vec<u8>) -> Self {
+        Self {
+            mime: format.to_mime_type(),
+            // Without the room that an encoder had in reserve: it waits for its turn to be kept.
+            bytes: bytes.into_boxed_slice().into(),
+        }
+    }
 }
 
 /// The bytes from there on, where the file has as many.

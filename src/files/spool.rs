@@ -117,11 +117,10 @@ impl Spool {
     /// As [`Self::take`].
     pub async fn end(mut self) -> Result<Spooled, FilesError> {
         self.write().await?;
-        let digest = self.hasher.finalize();
         Ok(Spooled {
             file: self.file,
             size: self.size,
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hexadecimal(self.hasher),
         })
     }
 }
@@ -133,6 +132,12 @@ fn begin_writing(file: &File, bytes: &Range<u64>) {
     if let Err(error) = fadvise(file, bytes.start, length, Advice::DontNeed) {
         log::debug!("a file is written when the system likes: {error}");
     }
+}
+
+/// What a hasher has seen, in hexadecimal digits.
+pub fn hexadecimal(hasher: Sha256) -> String {
+    let digest = hasher.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file that has come in whole.
@@ -150,16 +155,22 @@ impl Spooled {
         self.file.get()
     }
 
-    /// Up to so many bytes from there on.
-    pub(super) async fn read(&self, at: u64, many: usize) -> Result<Bytes, FilesError> {
+    /// Up to so many bytes from there on, which the hasher has seen then.
+    pub(super) async fn read(
+        &self,
+        at: u64,
+        many: usize,
+        mut hasher: Sha256,
+    ) -> Result<(Bytes, Sha256), FilesError> {
         let file = self.file.get()?;
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let many = many.min(left);
         let read = self.file.store.run_blocking(move || {
             let mut bytes = vec![0; many];
             file.read_exact_at(&mut bytes, at)?;
-            Ok::<_, io::Error>(bytes)
+            hasher.update(&bytes);
+            Ok::<_, io::Error>((bytes.into(), hasher))
         });
-        Ok(read.await??.into())
+        Ok(read.await??)
     }
 }

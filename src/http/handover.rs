@@ -1,15 +1,23 @@
 //! From a connection that HTTP is spoken on to one that a session speaks on.
 
 use actix_codec::{Encoder, Framed, FramedParts};
-use actix_http::body::{BodySize, BoxBody, to_bytes};
+use actix_http::body::{BodySize, BoxBody, to_bytes_limited};
 use actix_http::h1::{Codec, Message};
 use actix_http::{ConnectionType, Response};
 use actix_web::dev::ServiceResponse;
+use actix_web::error::ErrorInternalServerError;
 use actix_web::{Error, HttpResponse};
 use bytes::{Bytes, BytesMut};
 
 use super::connection::Connection;
 use super::parting::part;
+
+/// No answer that is refused a connection is larger: one that is streamed is not given over such a connection at all.
+const REFUSAL_MAX: usize = 16 * 1024 * 1024;
+
+/// Stands in a request that asks to become something else. Its connection comes along with it, so that no body of it is
+/// read, whatever its head says, and what it is answered with is made as a whole before any of it is sent.
+pub struct Upgrading;
 
 type Begin = dyn FnOnce(Connection, (Bytes, Bytes));
 
@@ -54,7 +62,9 @@ async fn refuse(
 ) -> Result<(), Error> {
     let (mut head, body) = Response::from(answer).into_parts();
     head.head_mut().set_connection_type(ConnectionType::Close);
-    let body = to_bytes(body).await.map_err(Error::from)?;
+    let body = to_bytes_limited(body, REFUSAL_MAX).await;
+    let body = body.map_err(ErrorInternalServerError)?;
+    let body = body.map_err(Error::from)?;
     let size = BodySize::Sized(body.len() as u64);
     put(&mut parts, Message::Item((head, size)))?;
     put(&mut parts, Message::Chunk(Some(body)))?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_codec::Framed;
+use actix_http::HttpMessage;
 use actix_http::body::BoxBody;
 use actix_http::error::DispatchError;
 use actix_http::h1::Codec;
@@ -91,6 +92,7 @@ impl Service {
         let upgrades = apply_fn_factory(
             map_config(self.app(), config),
             |(request, connection): (Request, Framed<Connection, Codec>), app| {
+                request.extensions_mut().insert(handover::Upgrading);
                 let answered = app.call(request);
                 async move { handover::answer(answered.await?, connection).await }
             },

@@ -1,11 +1,12 @@
 //! Files that messages carry: who may send them, and who may read them from then on.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::connection::{Link, on};
 use super::files::THERE;
-use super::schema::{file_readers, files, users};
+use super::schema::{file_readers, files};
 use super::users::UserState;
 use crate::hash::{HashMap, HashSet};
 use crate::protocol::FileId;
@@ -40,10 +41,29 @@ impl Carried {
     }
 }
 
-/// Reads what is known of these files, and who of these users may read them. Until the transaction ends, none of
-/// the files goes.
-pub fn carried(link: &mut Link<'_>, ids: &[FileId], senders: &[i64]) -> QueryResult<Carried> {
-    let tokens: Vec<String> = ids.iter().map(FileId::to_string).collect();
+/// Reads what is known of these files, and whether those who send them may read them. Until the transaction ends, none
+/// of the files goes.
+pub fn carried(link: &mut Link<'_>, sent: &[(FileId, UserState)]) -> QueryResult<Carried> {
+    let mut carried = Carried {
+        files: known(link, sent)?,
+        readers: HashSet::default(),
+    };
+    for (file, sender) in sent {
+        let owned = carried.files.get(file).copied();
+        let Some(owned) = owned.filter(|_| carried.may_send(*file, sender).is_none()) else {
+            continue;
+        };
+        if may_read(link, owned.number, sender)? {
+            carried.let_read(owned.number, sender.id);
+        }
+    }
+    Ok(carried)
+}
+
+fn known(link: &mut Link<'_>, sent: &[(FileId, UserState)]) -> QueryResult<HashMap<FileId, Owned>> {
+    let mut tokens: Vec<String> = sent.iter().map(|(file, _)| file.to_string()).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
     let there = files::table
         .filter(files::token.eq_any(&tokens))
         .filter(files::state.eq(THERE))
@@ -53,29 +73,27 @@ pub fn carried(link: &mut Link<'_>, ids: &[FileId], senders: &[i64]) -> QueryRes
         Link::Sqlite(connection) => there.load(*connection)?,
         Link::Postgres(connection) => there.for_share().load(*connection)?,
     };
-    let mut carried = Carried::default();
-    for (token, number, owner, tenure) in rows {
-        if let Ok(id) = FileId::parse(&token) {
+    let known = rows
+        .into_iter()
+        .filter_map(|(token, number, owner, tenure)| {
             let owned = Owned {
                 number,
                 owner,
                 tenure,
             };
-            carried.files.insert(id, owned);
-        }
-    }
-    let numbers = carried.files.values().map(|owned| owned.number);
-    let numbers: Vec<i64> = numbers.collect();
-    let readers: Vec<(i64, i64)> = on!(link, connection => file_readers::table
-        .inner_join(users::table.on(users::id.eq(file_readers::user_id)))
-        .filter(file_readers::file.eq_any(&numbers))
-        .filter(file_readers::user_id.eq_any(senders))
-        .filter(file_readers::seq.gt(users::hidden))
-        .select((file_readers::file, file_readers::user_id))
-        .distinct()
-        .load(connection))?;
-    carried.readers.extend(readers);
-    Ok(carried)
+            Some((FileId::parse(&token).ok()?, owned))
+        });
+    Ok(known.collect())
+}
+
+/// Whether a message has given a user the right to read a file. They may have had it a million times: one is looked for,
+/// and not all.
+fn may_read(link: &mut Link<'_>, file: i64, user: &UserState) -> QueryResult<bool> {
+    let rights = file_readers::table
+        .filter(file_readers::file.eq(file))
+        .filter(file_readers::user_id.eq(user.id))
+        .filter(file_readers::seq.gt(user.hidden));
+    on!(link, connection => diesel::select(exists(rights)).get_result(connection))
 }
 
 /// That one side of a message may read the file which it carries.

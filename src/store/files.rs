@@ -5,6 +5,8 @@
 //! by both sides of a message that carries it; whose message may carry it was decided when that was stored
 //! ([`super::rules`]). So retention takes the right to read away together with the message.
 
+use std::time::Duration;
+
 use diesel::dsl::{count_star, exists, sql};
 use diesel::prelude::*;
 use diesel::result::{Error, QueryResult};
@@ -72,8 +74,8 @@ pub enum Admitted {
 pub struct Usage {
     /// Bytes that are still there, with what each file counts more.
     pub bytes: u64,
-    /// See [`super::Head::tenure`]; `None`: there is no such user.
-    pub tenure: Option<i64>,
+    /// See [`super::Head::tenure`]; 0: there was never such a user.
+    pub tenure: i64,
 }
 
 impl Usage {
@@ -94,7 +96,7 @@ impl Store {
     /// than `quota` bytes, or they are no more whoever had this [`Usage::tenure`].
     pub fn admit_file(
         &self,
-        owner: (&UserId, Option<i64>),
+        owner: (&UserId, i64),
         file: &FileInfo,
         quota: u64,
     ) -> Result<Admitted, StoreError> {
@@ -106,9 +108,9 @@ impl Store {
         self.beside(|link| is_there(link, id))
     }
 
-    /// Nobody can read or send a file any more; its bytes can be removed.
-    pub fn drop_file(&self, id: FileId) -> Result<(), StoreError> {
-        self.beside(|link| drop_one(link, id))
+    /// Nobody can read or send a file any more; its bytes can be removed, and a sweep removes them after so long.
+    pub fn drop_file(&self, id: FileId, after: Duration) -> Result<(), StoreError> {
+        self.beside(|link| drop_one(link, id, after))
     }
 
     /// The bytes of a file that was dropped are gone, too.
@@ -192,7 +194,7 @@ impl FileRow {
 /// See [`super::Store::admit_file`].
 pub fn admit(
     link: &mut Link<'_>,
-    owner: (&UserId, Option<i64>),
+    owner: (&UserId, i64),
     file: &FileInfo,
     quota: u64,
 ) -> Result<Admitted, StoreError> {
@@ -208,7 +210,7 @@ pub fn admit(
 
 fn insert(
     link: &mut Link<'_>,
-    (user, tenure): (&UserId, Option<i64>),
+    (user, tenure): (&UserId, i64),
     file: &FileInfo,
     quota: u64,
 ) -> QueryResult<Admitted> {
@@ -240,11 +242,7 @@ fn insert(
 }
 
 /// The user's row, locked; they exist from now on. `None` where it is not whose it was any more.
-fn ensure(
-    link: &mut Link<'_>,
-    user: &UserId,
-    tenure: Option<i64>,
-) -> QueryResult<Option<UserState>> {
+fn ensure(link: &mut Link<'_>, user: &UserId, tenure: i64) -> QueryResult<Option<UserState>> {
     let login = [user.as_str()];
     let locked = link.bulk().lock_users(&login)?.into_iter().next();
     let Some((_, state)) = locked else {
@@ -254,8 +252,8 @@ fn ensure(
             ..UserState::default()
         }));
     };
-    let was_there = tenure.is_some();
-    if was_there && (state.deleted || tenure != Some(state.voided)) {
+    // Each deletion changes it. Who is not there now, and was not when it began, is there from now on.
+    if state.voided != tenure {
         return Ok(None);
     }
     if state.deleted {
@@ -279,14 +277,19 @@ fn usage(link: &mut Link<'_>, owner: i64, tenure: i64) -> QueryResult<Usage> {
     let overhead = number(count).saturating_mul(FILE_OVERHEAD);
     Ok(Usage {
         bytes: number(size).saturating_add(overhead),
-        tenure: Some(tenure),
+        tenure,
     })
 }
 
 /// See [`super::Store::file_usage`].
 pub fn usage_of(link: &mut Link<'_>, user: &str) -> Result<Usage, StoreError> {
-    match reader(link, user)? {
-        Some(reader) => Ok(usage(link, reader.id, reader.voided)?),
+    let whose: Option<(i64, i64)> = on!(&mut *link, connection => users::table
+        .filter(users::login.eq(user))
+        .select((users::id, users::voided))
+        .get_result(connection)
+        .optional())?;
+    match whose {
+        Some((id, tenure)) => Ok(usage(link, id, tenure)?),
         None => Ok(Usage::default()),
     }
 }
@@ -306,10 +309,12 @@ pub fn is_there(link: &mut Link<'_>, id: FileId) -> Result<bool, StoreError> {
 }
 
 /// See [`super::Store::drop_file`].
-pub fn drop_one(link: &mut Link<'_>, id: FileId) -> Result<(), StoreError> {
+pub fn drop_one(link: &mut Link<'_>, id: FileId, after: Duration) -> Result<(), StoreError> {
+    let at = now().saturating_add(i64::try_from(after.as_secs()).unwrap_or(i64::MAX));
     let file = files::table.filter(files::token.eq(id.to_string()));
     link.writing(|link| {
-        on!(link, connection => diesel::update(file).set(files::state.eq(GOING)).execute(connection))
+        let gone = (files::state.eq(GOING), files::created_at.eq(at));
+        on!(link, connection => diesel::update(file).set(gone).execute(connection))
     })?;
     Ok(())
 }

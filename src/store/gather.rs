@@ -101,15 +101,10 @@ fn sent(
 
 /// The files that messages carry.
 fn carried(link: &mut Link<'_>, questions: &Questions<'_>, facts: &Facts) -> QueryResult<Carried> {
-    let mut ids: Vec<FileId> = questions.files.iter().map(|(id, _)| *id).collect();
-    let senders = questions.files.iter();
-    let senders = senders.filter_map(|(_, sender)| facts.working.row_id(sender));
-    let mut senders: Vec<i64> = senders.collect();
-    ids.sort_unstable();
-    ids.dedup();
-    senders.sort_unstable();
-    senders.dedup();
-    carried::carried(link, &ids, &senders)
+    let sent = questions.files.iter();
+    let sent = sent.filter_map(|(id, sender)| Some((*id, *facts.working.find(sender)?)));
+    let sent: Vec<(FileId, UserState)> = sent.collect();
+    carried::carried(link, &sent)
 }
 
 /// What waits for those who connect.

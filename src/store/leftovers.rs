@@ -21,8 +21,10 @@ use crate::protocol::FileId;
 /// So many files are looked at by a step.
 const FILES_AT_ONCE: i64 = 100;
 
-/// A file that has not arrived after so long never will: nothing takes as long to go into the file store.
+/// A file that has not arrived after so long never will, and a second more for so many bytes of it: nothing takes as long
+/// to go into the file store.
 const COMES_WITHIN: Duration = Duration::from_secs(3600);
+const COMES_AT: i64 = 1024 * 1024;
 
 /// Where a sweep over the files is, and what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,7 @@ struct Looked {
     owner: i64,
     tenure: i64,
     state: i16,
+    size: i64,
     created_at: i64,
 }
 
@@ -82,7 +85,9 @@ impl Seen {
 
     /// What comes of it, with what was marked.
     pub fn swept(self, sweep: FileSweep, marked: Vec<FileId>) -> FilesSwept {
-        let going = self.rows.iter().filter(|row| row.state == GOING);
+        let now = now();
+        let going = self.rows.iter();
+        let going = going.filter(|row| row.state == GOING && row.created_at <= now);
         let going = going.filter_map(|row| FileId::parse(&row.token).ok());
         FilesSwept {
             going: going.chain(marked).collect(),
@@ -129,7 +134,7 @@ pub fn mark(link: &mut Link<'_>, sweep: FileSweep, seen: &Seen) -> Result<Vec<Fi
 /// Whether a file is one that nobody can read, or that will not arrive.
 fn can_go(link: &mut Link<'_>, sweep: FileSweep, row: &Looked) -> QueryResult<bool> {
     match row.state {
-        COMING => Ok(row.created_at < sweep.coming_before),
+        COMING => Ok(row.created_at.saturating_add(row.size / COMES_AT) < sweep.coming_before),
         THERE => {
             let waits = row.created_at >= sweep.unsent_before && is_owned(link, row)?;
             Ok(!waits && !is_carried(link, row.id)?)

@@ -1,12 +1,13 @@
 //! TLS by the server itself: all that works on a plain connection works on an encrypted one.
 
+use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Error;
 
 use super::certificates::{self, Files, NAME, Pair, connect, handshake, trusting, trusting_with};
 use super::support::raw::{CLOSE, frame};
 use super::support::server::{run, run_with_env};
-use super::support::{RawClient, http, within};
+use super::support::{Node, RawClient, http, within};
 use super::tokens::with_secret;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,6 +36,48 @@ async fn a_conversation_over_tls_1_2_and_1_3() {
         ann.close().await;
         bob.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_goes_up_and_comes_down_over_it() {
+    let pair = Pair::new();
+    let server = Files::of(&pair).serve(&[]);
+    let trust = trusting(&[&pair]);
+    // More than anything on the way holds.
+    let bytes: Vec<u8> = (0..=250).cycle().take(5_000_000).collect();
+    let up = format!("POST /files?fromId=ann&name=a HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+    let up = format!(
+        "{up}Connection: close\r\nContent-Length: {}\r\n\r\n",
+        bytes.len()
+    );
+    let up = [up.as_bytes(), &bytes].concat();
+    let (head, body) = ask(server.node(0), &trust, &up).await;
+    assert!(head.starts_with("HTTP/1.1 201 "), "{head}");
+    let file: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(file["size"], bytes.len());
+    let down = format!(
+        "GET {}?fromId=ann HTTP/1.1\r\n",
+        file["url"].as_str().unwrap()
+    );
+    let down = format!("{down}Host: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    let (head, body) = ask(server.node(1), &trust, down.as_bytes()).await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(body == bytes, "the same bytes");
+}
+
+/// Sends this, over a connection of its own. Returns the head and the body of the answer.
+async fn ask(node: &Node, trust: &ClientConfig, request: &[u8]) -> (String, Vec<u8>) {
+    let mut stream = handshake(node, trust).await.unwrap();
+    within("the bytes to be taken", stream.write_all(request))
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    within("the answer", stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = answer.split_off(end.unwrap() + 4);
+    (String::from_utf8(answer).unwrap(), body)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,20 +10,35 @@ use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const ACCESS_KEY: &str = "yanshu";
 const SECRET_KEY: &str = "a secret of the bucket";
 
 /// Its name.
-pub const BUCKET: &str = "files";
+const BUCKET: &str = "files";
+
+/// What all keys begin with.
+pub const PREFIX: &str = "of/yanshu";
+
+/// Whether it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Open,
+    /// Who comes is let in later.
+    Held,
+    Closed,
+}
 
 /// The bucket. It is gone when this is dropped.
 pub struct Bucket {
     folder: TempDir,
     port: u16,
-    /// Its connections; `None`: it is closed.
-    open: Arc<Mutex<Option<JoinSet<()>>>>,
+    /// Its connections.
+    connections: Arc<Mutex<JoinSet<()>>>,
+    /// What becomes of them.
+    door: watch::Sender<Door>,
 }
 
 impl Bucket {
@@ -38,22 +53,27 @@ impl Bucket {
         let bucket = Bucket {
             folder,
             port: listener.local_addr().expect("an address").port(),
-            open: Arc::new(Mutex::new(Some(JoinSet::new()))),
+            connections: Arc::default(),
+            door: watch::Sender::new(Door::Open),
         };
-        let (open, service) = (Arc::clone(&bucket.open), service.build());
+        let (connections, service) = (Arc::clone(&bucket.connections), service.build());
+        let door = bucket.door.subscribe();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let service = service.clone();
+                if *door.borrow() == Door::Closed {
+                    continue;
+                }
+                let (service, mut door) = (service.clone(), door.clone());
                 let serving = async move {
+                    // It fails where the bucket is gone.
+                    let _ = door.wait_for(|door| *door == Door::Open).await;
                     let builder = Builder::new(TokioExecutor::new());
                     // It fails where the server goes away.
                     let _ = builder
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
                 };
-                if let Some(connections) = open.lock().expect("no panic").as_mut() {
-                    connections.spawn(serving);
-                }
+                connections.lock().expect("no panic").spawn(serving);
             }
         });
         bucket
@@ -74,14 +94,31 @@ impl Bucket {
         .into()
     }
 
+    /// What tells a server to keep its files in it.
+    pub fn flag(&self) -> String {
+        format!("--file-store=s3://{BUCKET}/{PREFIX}")
+    }
+
     /// Sends everybody away and lets nobody in any more.
     pub fn close(&self) {
-        self.open.lock().expect("no panic").take();
+        self.turn(Door::Closed);
+    }
+
+    /// Sends everybody away, and has whoever comes wait until it is open.
+    pub fn hold(&self) {
+        self.turn(Door::Held);
     }
 
     /// Lets them in again.
     pub fn open(&self) {
-        *self.open.lock().expect("no panic") = Some(JoinSet::new());
+        self.turn(Door::Open);
+    }
+
+    fn turn(&self, door: Door) {
+        self.door.send_replace(door);
+        if door != Door::Open {
+            self.connections.lock().expect("no panic").abort_all();
+        }
     }
 
     /// The keys of all that is in it, in order.
@@ -96,6 +133,14 @@ impl Bucket {
     /// The bytes of one.
     pub fn bytes(&self, key: &str) -> Vec<u8> {
         std::fs::read(self.folder.path().join(BUCKET).join(key)).expect("it is in the bucket")
+    }
+
+    /// Puts one there.
+    pub fn put(&self, key: &str, bytes: &[u8]) {
+        let path = self.folder.path().join(BUCKET).join(key);
+        let folder = path.parent().expect("it is in a folder");
+        std::fs::create_dir_all(folder).expect("folders can be made");
+        std::fs::write(path, bytes).expect("it can be written");
     }
 
     /// What is left of uploads that did not come to their end.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::asker::{Asker, Kept};
-use super::bucket::{BUCKET, Bucket};
+use super::bucket::{Bucket, PREFIX};
 use super::chat::send_file;
 use super::ground::{noise, until};
 use super::images::png;
@@ -18,13 +18,13 @@ fn is_elsewhere() -> bool {
 }
 
 fn server(bucket: &Bucket, flags: &[&str]) -> Server {
-    let place = format!("--file-store=s3://{BUCKET}/of/yanshu");
+    let place = bucket.flag();
     let flags: Vec<&str> = [place.as_str()].iter().chain(flags).copied().collect();
     Server::with_environment(&bucket.environment(), &flags)
 }
 
 fn key(file: &Kept) -> String {
-    format!("of/yanshu/{}/{}", &file.id()[..2], file.id())
+    format!("{PREFIX}/{}/{}", &file.id()[..2], file.id())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,8 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 
+use super::ground::noise;
+
 /// As many pixels of one colour as a bomb may have are these few bytes: a PNG whose pixels are all zero.
 pub fn bomb(width: u32, height: u32, kind: Colour) -> Vec<u8> {
     let line = 1 + (u64::from(width) * kind.bits()).div_ceil(8);
@@ -177,6 +179,16 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
 /// A PNG of this size through which one can see.
 pub fn see_through(width: u32, height: u32) -> Vec<u8> {
     let picture = RgbaImage::from_pixel(width, height, Rgba([10, 200, 30, 100]));
+    encoded(picture, ImageFormat::Png)
+}
+
+/// A PNG full of noise, all of it as transparent as this.
+pub fn noisy(side: u32, alpha: u8) -> Vec<u8> {
+    let noise = noise(3 * (side * side) as usize, 1);
+    let picture = RgbaImage::from_fn(side, side, |x, y| {
+        let at = 3 * (y * side + x) as usize;
+        Rgba([noise[at], noise[at + 1], noise[at + 2], alpha])
+    });
     encoded(picture, ImageFormat::Png)
 }
 

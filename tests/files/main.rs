@@ -21,6 +21,7 @@ mod full_disk;
 mod ground;
 mod images;
 mod limits;
+mod mishaps;
 mod names;
 mod origins;
 mod pictures;

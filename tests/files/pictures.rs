@@ -5,7 +5,7 @@ use image::{DynamicImage, GenericImageView, ImageFormat};
 use super::asker::{Asker, Kept, kept};
 use super::chat::send_file;
 use super::ground::stored;
-use super::images::{encoded, photo, png, see_through, two_halves};
+use super::images::{encoded, noisy, photo, png, see_through, two_halves};
 use super::support::{Client, Server};
 
 fn sides(file: &Kept) -> (u64, u64) {
@@ -77,6 +77,29 @@ async fn what_one_can_see_through_stays_so() {
         let pixel = picture.get_pixel(50, 50);
         assert!((95..=105).contains(&pixel[3]), "{pixel:?}");
     }
+}
+
+#[tokio::test]
+async fn what_could_be_transparent_and_is_not_has_a_small_picture_as_a_photo_has() {
+    let server = Server::start();
+    let ann = Asker::at(server.node(0), "ann");
+    let file = ann.keep("a.png", &noisy(480, 255)).await;
+    let (_, mime, _) = small(&ann, &file).await;
+    assert_eq!(mime, "image/jpeg");
+}
+
+#[tokio::test]
+async fn no_small_picture_is_heavy() {
+    let server = Server::start();
+    let ann = Asker::at(server.node(0), "ann");
+    // As it is, it takes 690 KB.
+    let file = ann.keep("a.png", &noisy(480, 100)).await;
+    let (picture, mime, bytes) = small(&ann, &file).await;
+    assert_eq!(
+        (mime.as_str(), picture.dimensions()),
+        ("image/png", (240, 240))
+    );
+    assert!(bytes.len() <= 256 * 1024, "{} bytes", bytes.len());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Parts of files, and files that whoever asks has already (RFC 9110 §13, §14).
 
 use super::asker::{Asker, Kept};
+use super::ground::rows;
 use super::support::Server;
 use super::wire::Reply;
 
@@ -204,4 +205,37 @@ async fn parts_of_a_large_file_are_the_right_ones() {
             "{range}"
         );
     }
+}
+
+#[tokio::test]
+async fn who_wants_a_file_only_as_they_know_it_gets_no_other() {
+    let server = Server::start();
+    let (ann, file, tag) = with_file(&server, TEXT).await;
+    for known in ["\"another\"", &format!("W/{tag}"), "\"a\", \"b\""] {
+        for more in [("Range", "bytes=0-3"), ("If-None-Match", &tag)] {
+            let reply = ann.get_with(file.url(), &[("If-Match", known), more]).await;
+            let reply = reply.assert_status(412);
+            assert!(reply.body.is_empty(), "{known}");
+            assert_told(&reply, &tag);
+        }
+    }
+    for known in ["*", &tag, &format!("\"a\", {tag}")] {
+        let reply = ann.get_with(file.url(), &[("If-Match", known)]).await;
+        assert_eq!(reply.assert_status(200).body, TEXT, "{known}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_asks_to_become_a_websocket_moves_no_file() {
+    let server = Server::start();
+    let (ann, file, _) = with_file(&server, TEXT).await;
+    let headers = [("Connection", "upgrade"), ("Upgrade", "websocket")];
+    for path in [file.url(), &file.thumbnail()] {
+        let refused = ann.get_with(path, &headers).await;
+        refused.assert_is(400, "bad_request");
+    }
+    // Its body would not be read, and an empty file taken for it.
+    let refused = ann.upload_with("b.txt", &headers, TEXT).await;
+    refused.assert_is(400, "bad_request");
+    assert_eq!(rows(&server), 1);
 }

@@ -12,7 +12,7 @@ CREATE TABLE files (
     height BIGINT,
     thumbnail TEXT,                      -- its type, where there is one
     state SMALLINT NOT NULL,             -- 0 on its way into the file store, 1 there, 2 on its way out
-    created_at BIGINT NOT NULL           -- Unix seconds
+    created_at BIGINT NOT NULL           -- Unix seconds; of one on its way out, from when on
 );
 -- Covers the question of how much of its quota a user has used.
 CREATE INDEX files_by_owner ON files (owner, tenure, state, size);

@@ -1,12 +1,13 @@
 //! Who asks for files.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, ORIGIN};
 use actix_web::web::Query;
+use actix_web::{HttpMessage, HttpRequest};
 use serde::Deserialize;
 
 use crate::chat::Frames;
 use crate::http::bearer::bearer;
+use crate::http::handover::Upgrading;
 use crate::http::problem::Problem;
 use crate::http::upgrade::{Door, header};
 use crate::protocol::UserId;
@@ -21,6 +22,10 @@ struct Said {
 /// Who asks: whoever the token says, or, in open mode, the query. What the WebSocket would refuse for its `Host`, its
 /// `Origin` or the limits is refused here, too.
 pub fn who(request: &HttpRequest, door: &Door) -> Result<UserId, Problem> {
+    if request.extensions().contains::<Upgrading>() {
+        let text = "a file goes up and comes down over plain HTTP, without an Upgrade";
+        return Err(Problem::bad_request(text));
+    }
     let host = header(request, HOST).unwrap_or_default();
     if !door.gate.allows_host(host) {
         let text = "this server answers to loopback names only (see --allowed-host)";

@@ -18,7 +18,7 @@ use super::headers::{disposition, safe_type};
 use super::{Files, file_id, unknown_file};
 use crate::actors::link::Transfer;
 use crate::files::{FilesError, Kind};
-use crate::http::etag::has_it;
+use crate::http::etag::{has_it, wants_another};
 use crate::http::problem::Problem;
 use crate::http::upgrade::{Door, header};
 use crate::protocol::UserId;
@@ -100,6 +100,9 @@ async fn give(
     (user, info): (&UserId, &FileInfo),
     given: Given,
 ) -> Result<HttpResponse, Problem> {
+    if wants_another(request, &given.tag) {
+        return Ok(protected(StatusCode::PRECONDITION_FAILED, &given).finish());
+    }
     if has_it(request, &given.tag) {
         return Ok(protected(StatusCode::NOT_MODIFIED, &given).finish());
     }

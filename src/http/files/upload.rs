@@ -47,8 +47,8 @@ struct Named {
 /// Who sends a file up.
 struct Owner {
     user: UserId,
-    /// A number of whoever had the ID when it began; `None`: nobody.
-    tenure: Option<i64>,
+    /// A number of whoever had the ID when it began.
+    tenure: i64,
 }
 
 /// What an upload is answered with, and the text of the message that carries the file.
@@ -151,12 +151,12 @@ async fn take(
     kept.await.unwrap_or_else(|_| Err(Problem::unavailable()))
 }
 
-/// Refuses what can be refused before it comes. Returns the user's tenure, where they exist.
+/// Refuses what can be refused before it comes. Returns the user's tenure.
 async fn check_announced(
     request: &HttpRequest,
     files: &Files,
     user: &UserId,
-) -> Result<Option<i64>, Problem> {
+) -> Result<i64, Problem> {
     let length = header(request, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     let length = length.unwrap_or(0);
     if length > files.size_max {
@@ -279,11 +279,15 @@ fn describe(info: &mut FileInfo, looked: Looked) -> Option<bytes::Bytes> {
     thumbnail.map(|small| small.bytes)
 }
 
-/// Clears away what could not be kept. What is left of it, the next sweep finds.
+/// Clears away what could not be kept. What is left of it, or comes after all, a sweep finds.
 async fn give_up(files: &Files, id: FileId) {
-    let dropped = files.desk.write(move |store| store.drop_file(id)).await;
+    let late = files.bytes.comes_late();
+    let dropped = files
+        .desk
+        .write(move |store| store.drop_file(id, late.unwrap_or_default()));
+    let dropped = dropped.await;
     let removed = files.bytes.remove(id).await;
-    if dropped.is_ok() && removed.is_ok() {
+    if late.is_none() && dropped.is_ok() && removed.is_ok() {
         let _ = files.desk.write(move |store| store.forget_file(id)).await;
     }
 }
