@@ -191,7 +191,7 @@ fn with_files(connection: &mut SqliteConnection) {
         picture: None,
     };
     assert_eq!(
-        files::admit(link, (&a, None), &file, 10_000).unwrap(),
+        files::admit(link, (&a, 0), &file, 10_000).unwrap(),
         Admitted::Yes
     );
     assert!(files::is_there(link, id).unwrap());
@@ -201,15 +201,25 @@ fn with_files(connection: &mut SqliteConnection) {
         text: format!(r#"{{"id":"{id}","url":"{}"}}"#, id.url()),
         ..message(21, "A", "B")
     };
+    // On to somebody else, by who did not send it up.
+    let onward = NewMessage {
+        text: carries.text.clone(),
+        kind: MessageKind::File,
+        ..message(31, "B", "C")
+    };
+    write_over(link, &[Write::Grant(user("B"), MessageId::new(31))]);
     write_over(link, &[Write::Message(carries)]);
-    assert!(files::file_for(link, id, "B").unwrap().is_some());
-    assert!(files::file_for(link, id, "C").unwrap().is_none());
+    write_over(link, &[Write::Message(onward)]);
+    for reader in ["B", "C"] {
+        assert!(files::file_for(link, id, reader).unwrap().is_some());
+    }
+    assert!(files::file_for(link, id, "D").unwrap().is_none());
     let usage = files::usage_of(link, "A").unwrap();
     assert_eq!(usage.bytes, 5 + FILE_OVERHEAD);
     let sweep = FileSweep::new(Duration::ZERO);
     let seen = leftovers::look(link, sweep).unwrap();
     leftovers::mark(link, sweep, &seen).unwrap();
-    files::drop_one(link, id).unwrap();
+    files::drop_one(link, id, Duration::ZERO).unwrap();
     files::forget(link, id).unwrap();
 }
 

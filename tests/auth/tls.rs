@@ -45,9 +45,9 @@ async fn a_file_goes_up_and_comes_down_over_it() {
     let trust = trusting(&[&pair]);
     // More than anything on the way holds.
     let bytes: Vec<u8> = (0..=250).cycle().take(5_000_000).collect();
-    let up = format!("POST /files?fromId=ann&name=a HTTP/1.1\r\nHost: 127.0.0.1\r\n");
     let up = format!(
-        "{up}Connection: close\r\nContent-Length: {}\r\n\r\n",
+        "POST /files?fromId=ann&name=a HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n",
         bytes.len()
     );
     let up = [up.as_bytes(), &bytes].concat();
@@ -59,7 +59,7 @@ async fn a_file_goes_up_and_comes_down_over_it() {
         "GET {}?fromId=ann HTTP/1.1\r\n",
         file["url"].as_str().unwrap()
     );
-    let down = format!("{down}Host: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    let down = down + "Host: 127.0.0.1\r\nConnection: close\r\n\r\n";
     let (head, body) = ask(server.node(1), &trust, down.as_bytes()).await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert!(body == bytes, "the same bytes");

@@ -15,8 +15,9 @@ use super::users::UserState;
 use super::{StoreError, schema};
 use crate::protocol::UserId;
 
-pub use contacts::ContactEntry;
-pub use users::Profile;
+pub use blocks::{block, blocks, unblock};
+pub use contacts::{ContactEntry, contacts, put_contact, remove_contact};
+pub use users::{Profile, delete_user, profile, profiles, put_user};
 
 /// What became of something that was put somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::protocol::MessageKind;
+use crate::store::batch::NewMessage;
+use crate::store::messages::READ;
 use crate::store::users::UserState;
 
 const OPEN: Policy = Policy { strangers: true };
