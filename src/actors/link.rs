@@ -307,7 +307,10 @@ mod tests {
 
     #[test]
     fn who_has_sent_all_of_a_file_may_wait_however_long_the_server_takes() {
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link {
+            born: Instant::now().checked_sub(Duration::from_secs(1)).unwrap(),
+            ..Link::new()
+        });
         let transfer = Transfer::of(Some(&link));
         transfer.goes_on();
         assert!(link.overdue(Duration::ZERO), "bytes are waited for");

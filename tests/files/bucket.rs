@@ -143,6 +143,12 @@ impl Bucket {
         std::fs::write(path, bytes).expect("it can be written");
     }
 
+    /// Takes one away.
+    pub fn remove(&self, key: &str) {
+        let path = self.folder.path().join(BUCKET).join(key);
+        std::fs::remove_file(path).expect("it is in the bucket");
+    }
+
     /// What is left of uploads that did not come to their end.
     pub fn parts(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.folder.path()).expect("the folder is there");

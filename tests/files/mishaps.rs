@@ -105,12 +105,13 @@ async fn what_a_bucket_does_too_late_is_swept_away() {
     let flags = [&bucket.flag(), "--file-grace=1s", &quota(1, 100)];
     let server = Server::with_environment(&bucket.environment(), &flags);
     let ann = Asker::at(server.node(0), "ann");
-    bucket.close();
+    // Nothing can be put there, and whatever is not there can be removed.
+    bucket.put("of", b"in the way");
     let refused = ann.upload("a", &noise(100, 1)).await;
     refused.assert_is(503, "storage_unavailable");
     let going = "SELECT count(*) FROM files WHERE state = 2";
     assert_eq!(server.database().query_i64(going), 1, "it is remembered");
-    bucket.open();
+    bucket.remove("of");
     // It counts for nothing, and other sweeps go on.
     ann.keep("b", &noise(100, 2)).await;
     until("what was not sent to go", || bucket.keys().is_empty()).await;
