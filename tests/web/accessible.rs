@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::browser::Screen;
 use super::page::{DESKTOP, PHONE, Page, send_all, send_all_of_type};
 use super::support::{Client, Server};
 use super::things::{LONG, Things, UNDER_WAY, landscape, noise, upload};
@@ -27,11 +28,11 @@ async fn check(page: &Page, view: &str) {
     }
 }
 
-async fn check_all(size: (u32, u32), language: &str) {
+async fn check_all(screen: Screen, language: &str) {
     let mut server = Server::start();
     let mut bob = Client::connect(&server, "bob").await;
     send_all(&mut bob, "ann", &["https://a.example/ 你好".to_owned()]).await;
-    let page = Page::open_in(&server.url(), size, language).await;
+    let page = Page::open_in(&server.url(), screen, language).await;
     page.until("the form", "!document.querySelector('#sign-in').hidden")
         .await;
     check(&page, "signing in").await;
@@ -45,7 +46,7 @@ async fn check_all(size: (u32, u32), language: &str) {
     page.write("hello").await;
     page.ticked("hello", "stored").await;
     check(&page, "a conversation").await;
-    if size == PHONE {
+    if screen == PHONE {
         page.click("#back").await;
     }
     page.click("#open-settings").await;
@@ -57,7 +58,7 @@ async fn check_all(size: (u32, u32), language: &str) {
     page.close().await;
 }
 
-async fn check_files(size: (u32, u32), language: &str) {
+async fn check_files(screen: Screen, language: &str) {
     let quota = format!("--file-quota={}", LONG + 500_000);
     let server = Server::with(&[&quota]);
     let picture = ("photo.png", "image/png");
@@ -66,7 +67,7 @@ async fn check_files(size: (u32, u32), language: &str) {
     let mut bob = Client::connect(&server, "bob").await;
     let other = upload(&server, "bob", ("other.txt", "text/plain"), b"Dear Eve").await;
     send_all_of_type(&mut bob, "ann", 1, &[picture, letter, other]).await;
-    let page = Page::open_in(&server.url(), size, language).await;
+    let page = Page::open_in(&server.url(), screen, language).await;
     page.sign_in("ann").await;
     page.talk_to("bob").await;
     page.until(

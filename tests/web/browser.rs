@@ -117,21 +117,37 @@ impl Drop for Driver {
     }
 }
 
-/// A new browser, which remembers nothing, with a window of this size and speaking this language; and the folder that
-/// it saves files in.
-pub async fn open_browser((width, height): (u32, u32), language: &str) -> (Client, PathBuf) {
+/// What a page is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Pixels of CSS.
+    pub width: u32,
+    pub height: u32,
+    /// Whether it is touched, and narrower than any window.
+    pub is_phone: bool,
+}
+
+/// A new browser, which remembers nothing, on this screen and speaking this language; and the folder that it saves
+/// files in.
+pub async fn open_browser(screen: Screen, language: &str) -> (Client, PathBuf) {
     let driver = Driver::shared();
     let folder = driver.new_folder();
     let mut flags: Vec<_> = FLAGS.map(str::to_owned).into();
+    let Screen { width, height, .. } = screen;
     flags.push(format!("--window-size={width},{height}"));
     flags.push(format!("--lang={language}"));
     flags.push(format!("--accept-lang={language}"));
+    let mut options = json!({
+        "args": flags,
+        "prefs": { "download.default_directory": folder, "download.prompt_for_download": false },
+    });
+    if screen.is_phone {
+        let metrics = json!({ "width": width, "height": height, "pixelRatio": 2, "touch": true });
+        options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+    }
     let capabilities = json!({
         "browserName": "chrome",
-        "goog:chromeOptions": {
-            "args": flags,
-            "prefs": { "download.default_directory": folder, "download.prompt_for_download": false },
-        },
+        "goog:chromeOptions": options,
         "goog:loggingPrefs": { "browser": "ALL" },
     });
     let mut builder = ClientBuilder::new(HttpConnector::new());

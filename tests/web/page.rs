@@ -9,12 +9,20 @@ use fantoccini::{Client, Locator};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::browser::open_browser;
+use super::browser::{Screen, open_browser};
 use super::support::{Client as Device, DEADLINE, frames};
 
-/// A window that shows two columns, and one of a phone.
-pub const DESKTOP: (u32, u32) = (1100, 760);
-pub const PHONE: (u32, u32) = (500, 800);
+/// What a page is shown on: two columns in a window, or one on a phone.
+pub const DESKTOP: Screen = Screen {
+    width: 1100,
+    height: 760,
+    is_phone: false,
+};
+pub const PHONE: Screen = Screen {
+    width: 390,
+    height: 760,
+    is_phone: true,
+};
 
 /// A message as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -49,9 +57,9 @@ impl Page {
         Page::open_in(url, DESKTOP, "en").await
     }
 
-    /// [`Page::open`], with a window of this size, in this language.
-    pub async fn open_in(url: &str, size: (u32, u32), language: &str) -> Page {
-        let (client, folder) = open_browser(size, language).await;
+    /// [`Page::open`], on this screen, in this language.
+    pub async fn open_in(url: &str, screen: Screen, language: &str) -> Page {
+        let (client, folder) = open_browser(screen, language).await;
         let page = Page { client, folder };
         page.go(url).await;
         page

@@ -1,7 +1,7 @@
 //! Two people who write to each other.
 
-use super::page::Page;
-use super::support::Server;
+use super::page::{PHONE, Page, send_all};
+use super::support::{Client, Server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_people_write_to_each_other_and_see_the_ticks_turn() {
@@ -71,4 +71,38 @@ async fn what_is_too_long_is_not_sent_and_not_lost() {
     assert_eq!(length, 10_923);
     assert!(ann.bubbles().await.is_empty());
     ann.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_phone_nothing_asks_for_the_keyboard_before_one_writes() {
+    let mut server = Server::start();
+    let mut bob = Client::connect(&server, "bob").await;
+    send_all(&mut bob, "ann", &["hello".to_owned()]).await;
+    let page = Page::open_in(&server.node(0).url(), PHONE, "en").await;
+    let has = async |what: &str| {
+        page.ask(&format!("document.activeElement.id === '{what}'"))
+            .await
+    };
+    page.sign_in("ann").await;
+    assert_eq!(has("who").await, true, "signed in");
+    page.click("[data-peer=bob] button").await;
+    page.shown("hello").await;
+    assert_eq!(has("peer").await, true, "in a conversation");
+    page.write("and to you").await;
+    page.ticked("and to you", "stored").await;
+    assert_eq!(has("text").await, true, "the keyboard stays for the next");
+    server.kill9();
+    page.disconnected().await;
+    server.restart();
+    page.click("#connection-act").await;
+    page.connected().await;
+    assert_eq!(
+        has("peer").await,
+        true,
+        "after the connection was asked for"
+    );
+    page.click("#back").await;
+    let is_field = "document.activeElement.matches('input, textarea')";
+    assert_eq!(page.ask(is_field).await, false, "back in the list");
+    page.close().await;
 }

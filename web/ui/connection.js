@@ -6,6 +6,7 @@ const STOPPED = { 4409: "replaced" };
 
 export class ConnectionBar {
   #client;
+  #onGone;
   #bar = document.querySelector("#connection");
   #said = document.querySelector("#connection-said");
   /** Apart from what is said: nobody wants every second read out. */
@@ -13,9 +14,13 @@ export class ConnectionBar {
   #button = document.querySelector("#connection-act");
   #ticking;
 
-  /** @param {AbortSignal} signal ends it */
-  constructor(client, signal) {
+  /**
+   * @param {() => void} onGone what had the focus here is gone
+   * @param {AbortSignal} signal ends it
+   */
+  constructor(client, onGone, signal) {
     this.#client = client;
+    this.#onGone = onGone;
     this.#button.addEventListener("click", () => client.start(), { signal });
     client.addEventListener("state", () => this.show(), { signal });
     signal.addEventListener("abort", () => clearInterval(this.#ticking));
@@ -30,7 +35,7 @@ export class ConnectionBar {
     this.#button.hidden = state === "connecting";
     this.#button.textContent = text(state === "stopped" ? "comeBack" : "tryNow");
     this.#left.textContent = "";
-    if (isFocused && this.#button.offsetParent === null) document.querySelector("#find-text, #text").focus();
+    if (isFocused && this.#button.offsetParent === null) this.#onGone();
     if (state === "connecting") this.#say(text("connecting"));
     if (state === "stopped") this.#say(text(STOPPED[code] ?? "stopped"));
     if (state === "waiting") {

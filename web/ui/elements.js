@@ -9,6 +9,9 @@ export function make(name, properties = {}, ...content) {
   return element;
 }
 
+/** Whether one touches what one means: a field with the focus has the keyboard cover half of the page then. */
+export const isTouched = () => matchMedia("(pointer: coarse)").matches;
+
 /** A sign for those who see it. */
 export function sign(path) {
   const svg = document.createElementNS(SVG, "svg");

@@ -1,5 +1,6 @@
 /** The list of conversations: name, newest message, how many were not seen. */
 
+import { isTouched } from "./elements.js";
 import { summary } from "./summary.js";
 import { text, when } from "./text.js";
 
@@ -10,6 +11,7 @@ export class ConversationList {
   #rows = new Map();
   #wanted = "";
   #isOpen = null;
+  #title = document.querySelector("#who");
   #list = document.querySelector("#list");
   #find = document.querySelector("#find");
   #field = document.querySelector("#find-text");
@@ -67,9 +69,10 @@ export class ConversationList {
     }
   }
 
-  /** The row of a conversation takes the focus; without one, the field to search in. */
+  /** The row of a conversation takes the focus; without one, the field to search in, or the title. */
   focus(peer) {
-    (this.#rows.get(peer)?.button ?? this.#field).focus();
+    const row = this.#rows.get(peer)?.button;
+    (row ?? (isTouched() ? this.#title : this.#field)).focus();
   }
 
   #nameOf({ peer, name }) {

@@ -8,6 +8,7 @@ import { Client, STORED } from "../yanshu.js";
 import { Attacher } from "./attach.js";
 import { Composer, isOfInputMethod } from "./compose.js";
 import { ConnectionBar } from "./connection.js";
+import { isTouched } from "./elements.js";
 import { FileViews } from "./files.js";
 import { ConversationList } from "./list.js";
 import { MessageView } from "./messages.js";
@@ -74,7 +75,7 @@ export class Messenger {
     this.#client = client;
     this.#uploads = uploads;
     this.#conversations = new Conversations(me);
-    this.#bar = new ConnectionBar(client, signal);
+    this.#bar = new ConnectionBar(client, () => this.#focus(), signal);
     this.#composer = new Composer(me, (peer, content) => client.send(peer, content), signal);
     this.#list = new ConversationList(
       me,
@@ -105,7 +106,7 @@ export class Messenger {
     element("who").textContent = me;
     element("messenger").hidden = false;
     this.#follow();
-    if (!this.#open) this.#list.focus();
+    if (!this.#open) this.#focus();
     client.start();
   }
 
@@ -309,12 +310,12 @@ export class Messenger {
   }
 
   #attached(why) {
-    this.#composer.focus();
+    this.#focus();
     this.#composer.warn(why);
   }
 
   async #retry({ id, waiting, upload, error }) {
-    this.#composer.focus();
+    this.#focus();
     try {
       if (waiting) return await this.#uploads.retry(id);
       // The server may have swept the file: it is there for a day only, unless its message is.
@@ -326,7 +327,7 @@ export class Messenger {
   }
 
   async #discard(message) {
-    this.#composer.focus();
+    this.#focus();
     if (message.waiting) await this.#uploads.discard(message.id);
     else await this.#client.discard(message.id);
     this.#conversations.of(message).discard(message.id);
@@ -363,8 +364,13 @@ export class Messenger {
   #enter() {
     this.#open.isOpen = true;
     this.#fill();
-    // On a phone the keyboard would cover what one came to read.
-    if (matchMedia("(pointer: coarse)").matches) element("peer").focus();
+    this.#focus();
+  }
+
+  /** Where one goes on: in the open conversation, or in the list. */
+  #focus() {
+    if (!this.#open) this.#list.focus();
+    else if (isTouched()) element("peer").focus();
     else this.#composer.focus();
   }
 
