@@ -13,10 +13,8 @@ import { FILE, READ, SENDING, STORED } from "./yanshu.js";
 /** Messages of a conversation that nobody looks at are kept up to so many, and cut back now and then. */
 const KEPT = 200;
 const CUT_AT = 2 * KEPT;
-/** Pages that are read back to what is there already; beyond that it is left behind, and read again as one scrolls up. */
+/** Pages that are read back to what is certain; what is beyond is left behind, and read again as one scrolls up. */
 const PAGES = 10;
-/** What comes in while a page is asked for may be old or new: asking again tells, so often at most. */
-const TRIES = 5;
 
 /** A conversation of this user with another, or with themselves. */
 class Conversation {
@@ -158,19 +156,29 @@ class Conversation {
   }
 
   async #fill(client) {
-    for (let tries = 0; !this.isHeld && tries < TRIES; tries += 1) {
+    while (!this.isHeld) {
       const doubts = this.#doubts;
       const older = new Set(this.#loose);
-      const sent = new Set(this.#sent.map(({ id }) => id));
-      const most = sent.size > 0 ? PAGES : 1;
-      const read = await client.newest((id) => sent.has(id), { peer: this.peer, most });
+      const certain = this.#certain();
+      const most = certain.size > 0 ? PAGES : 1;
+      const read = await client.newest((id) => certain.has(id), { peer: this.peer, most });
       this.#takeIn(read, older);
-      // Between two of its pages there may have been a time without a connection.
-      this.isHeld = this.#loose.length === 0 && this.#doubts === doubts;
+      // Meanwhile something may have come out of the past, or there was a time without a connection: asking again
+      // tells. Without that, what came is live, and so behind the page.
+      this.isHeld = this.#doubts === doubts;
     }
     this.#sent.push(...this.#loose.splice(0));
-    this.isHeld = true;
     this.#lastIs(this.#sent.at(-1));
+  }
+
+  /**
+   * IDs of the messages that a page has to meet. Nobody tells again of a receipt that another device was told of: so it
+   * goes back to the first message of this user's that was not read when it was last heard of.
+   */
+  #certain() {
+    const first = this.#sent.findIndex(({ fromId, status }) => fromId !== this.peer && status < READ);
+    const certain = first < 0 ? this.#sent : this.#sent.slice(0, first + 1);
+    return new Set(certain.map(({ id }) => id));
   }
 
   /** A page sees all that was delivered before it was asked for: what it lacks of that is older. */

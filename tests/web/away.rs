@@ -14,6 +14,35 @@ pub fn at_a_port() -> String {
     format!("--listen=127.0.0.1:{}", free_port())
 }
 
+/// Signs in, so that the page's network can be taken away.
+pub async fn sign_in_with_a_network(page: &Page, user: &str) {
+    page.run(
+        "window.WebSocket = class extends WebSocket {
+            constructor(url) {
+                if (window.hasNoNetwork) throw new Error('no network');
+                super(url);
+                window.socket = this;
+            }
+        };
+        done();",
+    )
+    .await;
+    page.sign_in(user).await;
+}
+
+/// Takes it away.
+pub async fn take_network(page: &Page) {
+    page.run("window.hasNoNetwork = true; window.socket.close(); done();")
+        .await;
+    page.disconnected().await;
+}
+
+/// Gives it back.
+pub async fn give_network(page: &Page) {
+    page.run("window.hasNoNetwork = false; done();").await;
+    reconnected(page).await;
+}
+
 /// Waits for the connection, and is not patient.
 pub async fn reconnected(page: &Page) {
     page.until(

@@ -1,7 +1,10 @@
 //! Scrolling back.
 
+use serde_json::json;
+
+use super::away::{give_network, sign_in_with_a_network, take_network};
 use super::page::{Page, send_all, send_all_of_type};
-use super::support::{Client, Server};
+use super::support::{Client, Server, frames};
 use super::things::{landscape, upload};
 
 /// Goes to the beginning as a person does, and says by how many pixels what they looked at jumped at most.
@@ -75,6 +78,73 @@ async fn unread_messages_of_a_long_absence_stand_in_their_order_and_are_reported
     expected.extend_from_slice(&texts[60..]);
     assert_eq!(ann.texts().await, expected);
     ann.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_while_one_was_away_is_ticked_though_much_has_come_since() {
+    let server = Server::start();
+    let mut bob = Client::connect(&server, "bob").await;
+    let mut phone = Client::connect(&server, "ann").await;
+    let ann = Page::open(&server.url()).await;
+    sign_in_with_a_network(&ann, "ann").await;
+    ann.talk_to("bob").await;
+    let mine: Vec<_> = (0..20).map(|number| format!("mine {number}")).collect();
+    send_all(&mut phone, "bob", &mine).await;
+    ann.ticked("mine 19", "stored").await;
+    take_network(&ann).await;
+
+    let mut unread = Vec::new();
+    while unread.len() < mine.len() {
+        let frame = bob.next().await;
+        if frame["action"] == "3" {
+            unread.push(frame["chatMsg"]["id"].as_str().expect("an ID").to_owned());
+        }
+    }
+    for id in &unread {
+        bob.read(id, "ann").await;
+    }
+    let told = frames::status_text("bob", "ann", unread.last().expect("the last"), 2);
+    while phone.next_text().await != told {}
+    // The phone was told, and has answered a ping: nobody is told again.
+    server
+        .database()
+        .execute("UPDATE users SET told = timeline");
+    let theirs: Vec<_> = (0..40).map(|number| format!("theirs {number}")).collect();
+    send_all(&mut bob, "ann", &theirs).await;
+    give_network(&ann).await;
+    ann.bubbles_when("all to be read", |bubbles| {
+        let of_mine: Vec<_> = bubbles.iter().filter(|bubble| bubble.mine).collect();
+        of_mine.len() == 20 && of_mine.iter().all(|bubble| bubble.tick == "read")
+    })
+    .await;
+    assert_eq!(ann.texts().await, [mine, theirs].concat());
+    ann.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_out_of_the_past_never_stands_behind_the_newest_however_long_that_takes() {
+    let server = Server::start();
+    let page = Page::open(&server.url()).await;
+    // While each page of history is read, ten more unread messages come; while the last one is, a new one.
+    let script = "
+        const { Conversations } = await import('/web/conversations.js');
+        const message = (number) => ({ id: `MSG${number}`, fromId: 'bob', toId: 'ann', type: 0, message: '', status: 1 });
+        const conversations = new Conversations('ann');
+        const conversation = conversations.with('bob');
+        const stored = [...Array(200).keys()].map(message);
+        let told = 0;
+        const newest = async (isKnown) => {
+            const messages = stored.slice(-50).map((message) => ({ ...message }));
+            if (told === 100) conversations.deliver(message(200), true);
+            for (const until = told + 10; told < until && told < 100; told += 1) conversations.deliver(message(told), false);
+            return { messages, met: messages.some(({ id }) => isKnown(id)), begins: false };
+        };
+        await conversation.fill({ newest });
+        return conversation.messages.map(({ id }) => id);";
+    let script = format!("(async () => {{ {script} }})().then(done, (e) => done(String(e)));");
+    let expected: Vec<_> = (150..201).map(|number| format!("MSG{number}")).collect();
+    assert_eq!(page.run(&script).await, json!(expected));
+    page.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
