@@ -129,6 +129,7 @@ export class Uploads extends EventTarget {
     if (!upload) return false;
     this.#known.set(upload.key, upload.toId);
     this.#tell("again", { id, upload });
+    this.#client.outboxChanged();
     this.#tellOthers();
     this.#wake(upload.toId);
     return true;

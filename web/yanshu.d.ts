@@ -129,6 +129,8 @@ export interface Options {
   userId: string;
   token?: string | (() => string | Promise<string>);
   storage?: Storage;
+  /** Of the storage, where several tabs share it. */
+  name?: string;
   WebSocket?: typeof WebSocket;
 }
 
@@ -144,6 +146,7 @@ export class Client extends EventTarget {
   send(toId: string, content: string, type: Type, options: { upload?: string }): Promise<Message | null>;
   retry(id: string): Promise<void>;
   discard(id: string): Promise<void>;
+  outboxChanged(): void;
   markRead(message: Pick<Message, "id" | "fromId">): void;
   hasReported(id: string): boolean;
   contacts(): Promise<Contact[]>;

@@ -216,7 +216,8 @@ export class MemoryStorage {
  * - `refused`: `{ id, toId, error }`, a message that will not be sent, and why. It stays in the outbox until
  *   {@link Client#retry} or {@link Client#discard};
  * - `reissued`: `{ id, toId, newId }`, a message that goes out under another ID;
- * - `gone`: `{ id, toId }`, a message that another device with the same storage has seen to.
+ * - `gone`: `{ id, toId }`, a message that another device with the same storage has seen to: it was sent, given another
+ *   ID, or discarded.
  */
 export class Client extends EventTarget {
   #options;
@@ -242,6 +243,12 @@ export class Client extends EventTarget {
   #turn = Promise.resolve();
   /** What was written earlier has left on this connection; until then nothing may leave that was written later. */
   #isInOrder = false;
+  /** Messages that were sent on this connection and not answered, by ID. */
+  #underWay = new Map();
+  /** Messages that were told of as written, and of which there was nothing else to tell yet: to whom, by ID. */
+  #written = new Map();
+  /** Other clients with the same storage. */
+  #others = null;
 
   /**
    * @param {object} options
@@ -250,6 +257,7 @@ export class Client extends EventTarget {
    * @param {string | (() => string | Promise<string>)} [options.token] shown to a server that asks for one; a
    *   function is asked for a fresh one with each connection, and before one ends
    * @param {MemoryStorage} [options.storage] what must not be forgotten
+   * @param {string} [options.name] what the storage is called, where several tabs share it
    * @param {typeof WebSocket} [options.WebSocket] what to connect with
    */
   constructor(options) {
@@ -273,6 +281,7 @@ export class Client extends EventTarget {
 
   /** Connects now, and stays connected until {@link Client#stop}. */
   start() {
+    this.#listenToOthers();
     if (this.#state.state === "stopped") {
       this.#attempts = 0;
       this.#tokensRefused = 0;
@@ -297,6 +306,8 @@ export class Client extends EventTarget {
   /** Disconnects, and stays so. What is in the outbox stays there. */
   stop() {
     this.#end({});
+    this.#others?.close();
+    this.#others = null;
   }
 
   /**
@@ -330,6 +341,13 @@ export class Client extends EventTarget {
   /** Takes a message that was refused out of the outbox. */
   async discard(id) {
     await this.#storage.removeOut(id);
+    this.#written.delete(id);
+    this.#tellOthers();
+  }
+
+  /** Somebody else has changed the outbox: has the other clients with the same storage look at it. */
+  outboxChanged() {
+    this.#tellOthers();
   }
 
   /** Reports a message to this user as read. Where that is lost, the message comes again, and so does the report. */
@@ -425,6 +443,9 @@ export class Client extends EventTarget {
     const socket = this.#socket;
     this.#socket = null;
     this.#isInOrder = false;
+    // One that has a connection still can send it.
+    if (this.#underWay.size > 0) this.#tellOthers();
+    this.#underWay.clear();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     // Nobody waits for IDs without a connection: there is an answer to that, NoIdLeft.
@@ -530,6 +551,8 @@ export class Client extends EventTarget {
   #raised({ fromId, toId, chatMsg: { id, status } }) {
     if (toId === this.userId) {
       this.#repeatPause = REPEAT_FIRST;
+      this.#underWay.delete(id);
+      this.#written.delete(id);
       // What cannot be taken out now is sent again, acknowledged again, and taken out then.
       this.#storage.removeOut(id).catch(() => {});
     }
@@ -566,6 +589,7 @@ export class Client extends EventTarget {
   }
 
   #refusedMessage(id, error) {
+    this.#underWay.delete(id);
     if (error.retryable) {
       // What is written meanwhile waits for it.
       this.#isInOrder = false;
@@ -580,20 +604,19 @@ export class Client extends EventTarget {
   /** A message stays in the outbox, and is not sent any more. */
   async #setAside(id, error) {
     const message = await this.#find(id);
-    if (!message) return;
+    if (!message) return this.#tellGone(id, this.#written.get(id));
     const { code, message: why, retryable } = error;
     await this.#storage.replaceOut(id, { ...message, error: { code, message: why, retryable } });
     this.#tell("refused", { id, toId: message.toId, error });
+    this.#tellOthers();
   }
 
-  /** A frame was larger than the server takes: that was the largest one. */
+  /** A frame was larger than the server takes: that was the largest one of this connection. */
   #setLargestAside() {
+    const [largest] = [...this.#underWay.values()].sort((a, b) => frameBytes(b) - frameBytes(a));
+    if (!largest) return;
     const error = { code: "too_large", message: "the frame is larger than the server takes", retryable: false };
-    this.#inTurn(async () => {
-      const outbox = (await this.#storage.outbox()).filter(({ error }) => !error);
-      const [largest] = outbox.sort((a, b) => frameBytes(b) - frameBytes(a));
-      if (largest) await this.#setAside(largest.id, error);
-    }).catch(() => {});
+    this.#inTurn(() => this.#setAside(largest.id, error)).catch(() => {});
   }
 
   // What goes.
@@ -602,8 +625,8 @@ export class Client extends EventTarget {
     const id = await this.#takeId();
     const message = { ...content, id, fromId: this.userId, status: SENDING };
     if ((await this.#storage.putOut(message)) === false) return null;
-    this.#tell("written", { ...message });
-    this.#sendMessage(message);
+    this.#tellWritten(message);
+    if (!this.#sendMessage(message)) this.#tellOthers();
     this.#refill();
     return message;
   }
@@ -614,29 +637,67 @@ export class Client extends EventTarget {
     const newId = message && (await this.#takeId());
     const { error: _, ...again } = { ...message, id: newId };
     if (!message || !(await this.#storage.replaceOut(id, again))) {
-      return this.#tell("gone", { id, toId: message?.toId });
+      return this.#tellGone(id, message?.toId ?? this.#written.get(id));
     }
+    this.#written.delete(id);
+    this.#written.set(newId, message.toId);
     this.#tell("reissued", { id, toId: message.toId, newId });
     this.#sendMessage(again);
+    this.#tellOthers();
   }
 
   async #find(id) {
     return (await this.#storage.outbox()).find((message) => message.id === id);
   }
 
-  /** Sends all that was not acknowledged, in its order. What the server has already it acknowledges again. */
+  /**
+   * Tells of all that was not acknowledged, and sends it, in its order, unless its answer is to come. What the server
+   * has already it acknowledges again.
+   */
   #resend() {
     const socket = this.#socket;
     const resent = this.#inTurn(async () => {
       const outbox = this.#socket === socket ? await this.#storage.outbox() : [];
       if (this.#socket !== socket) return;
       this.#isInOrder = true;
+      this.#tellWhatIsGone(outbox);
       for (const message of outbox) {
-        this.#tell("written", message);
-        if (!message.error) this.#sendMessage(message);
+        this.#tellWritten(message);
+        if (!message.error && !this.#underWay.has(message.id)) this.#sendMessage(message);
       }
     });
     resent.catch(() => this.#socket === socket && this.#unlessUnderWay("repeating", () => this.#resend()));
+  }
+
+  /** What was sent here and is not answered yet may be taken out by another device: its answer comes all the same. */
+  #tellWhatIsGone(outbox) {
+    const kept = new Set([...outbox.map(({ id }) => id), ...this.#underWay.keys()]);
+    for (const [id, toId] of this.#written) if (!kept.has(id)) this.#tellGone(id, toId);
+  }
+
+  #tellGone(id, toId) {
+    this.#written.delete(id);
+    this.#tell("gone", { id, toId });
+  }
+
+  #tellWritten(message) {
+    this.#written.set(message.id, message.toId);
+    this.#tell("written", { ...message });
+  }
+
+  // Others with the same storage.
+
+  #listenToOthers() {
+    const { name } = this.#options;
+    if (name === undefined || this.#others) return;
+    this.#others = new BroadcastChannel(`yanshu outbox ${name}`);
+    // Without a connection it looks as soon as there is one.
+    this.#others.onmessage = () => this.#state.state === "connected" && this.#resend();
+  }
+
+  /** That there is something in the outbox for them to see to. */
+  #tellOthers() {
+    this.#others?.postMessage(null);
   }
 
   #inTurn(act) {
@@ -645,8 +706,12 @@ export class Client extends EventTarget {
     return done;
   }
 
+  /** @returns whether it has left; else it does with what was written before it */
   #sendMessage(message) {
-    if (this.#isInOrder) this.#sendFrame(messageFrame(message));
+    if (!this.#isInOrder) return false;
+    const isSent = this.#sendFrame(messageFrame(message));
+    if (isSent) this.#underWay.set(message.id, message);
+    return isSent;
   }
 
   #report(id, fromId) {
@@ -706,13 +771,16 @@ export class Client extends EventTarget {
     }
   }
 
-  /** Sends a frame where there is a connection. Whoever needs it sent sees to that when there is one again. */
+  /**
+   * Sends a frame where there is a connection. Whoever needs it sent sees to that when there is one again.
+   *
+   * @returns whether there is
+   */
   #sendFrame(fields) {
     const isConnect = fields.action === CONNECT;
-    if (!isConnect && this.#state.state !== "connected") return;
-    if (this.#socket?.readyState === 1) {
-      this.#socket.send(JSON.stringify({ fromId: this.userId, ...fields }));
-    }
+    const isReady = this.#socket?.readyState === 1 && (isConnect || this.#state.state === "connected");
+    if (isReady) this.#socket.send(JSON.stringify({ fromId: this.userId, ...fields }));
+    return isReady;
   }
 
   // Small things.

@@ -153,6 +153,75 @@ async fn a_message_that_is_refused_stays_until_it_is_sent_again_or_discarded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_of_a_refused_message_in_one_tab_the_other_one_hears() {
+    let secret = "--jwt-secret=0123456789abcdef0123456789abcdef";
+    let server = Server::with(&[secret]);
+    let page = page(&server).await;
+    let token = super::support::command::run(&["token", "ann", secret]);
+    let token = token.stdout.trim().to_owned();
+    let script = format!(
+        "const options = {{ storage: new MemoryStorage(), name: 'ann', token: '{token}' }};
+        const [first, second] = [begin(options), begin(options)];
+        for (const {{ client, became }} of [first, second]) {{
+            client.start();
+            await became('connected');
+        }}
+        const isRefused = (id) => (one) => one.name === 'written' && one.id === id && one.error;
+        const isGone = (id) => (one) => one.name === 'gone' && one.id === id && one.toId === 'nobody';
+        const {{ id }} = await first.client.send('nobody', 'hello');
+        await second.until(isRefused(id));
+        await first.client.retry(id);
+        const {{ newId }} = await first.until(({{ name }}) => name === 'reissued');
+        await second.until(isGone(id));
+        await second.until(isRefused(newId));
+        await second.client.discard(newId);
+        await first.until(isGone(newId));
+        return (await options.storage.outbox()).length;"
+    );
+    assert_eq!(run(&page, &script).await, json!(0));
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_two_tabs_sent_only_the_message_that_was_too_large_is_set_aside() {
+    let server = Server::start();
+    let page = page(&server).await;
+    // A server that takes small frames only, and says so to one tab after the other.
+    let script = "
+        const sockets = [];
+        class Narrow extends EventTarget {
+            readyState = 1;
+            sent = 0;
+            constructor() {
+                super();
+                sockets.push(this);
+                setTimeout(() => this.dispatchEvent(new Event('open')));
+            }
+            send(text) {
+                const { action } = JSON.parse(text);
+                if (action === '3') this.sent += 1;
+                const data = JSON.stringify({ action: '1', toId: 'ann' });
+                if (action === '1') setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data })));
+            }
+            close() {}
+        }
+        const storage = new MemoryStorage();
+        for (const [id, message] of [['MSG000001', 'x'.repeat(3000)], ['MSG000002', 'small']]) {
+            await storage.putOut({ id, toId: 'bob', type: 0, message, time: '2026-01-15 12:00:00' });
+        }
+        const tabs = [begin({ storage, WebSocket: Narrow }), begin({ storage, WebSocket: Narrow })];
+        for (const { client } of tabs) client.start();
+        while (sockets.length < 2 || sockets.some(({ sent }) => sent < 2)) await new Promise((next) => setTimeout(next, 5));
+        for (const [index, { until }] of tabs.entries()) {
+            sockets[index].dispatchEvent(new CloseEvent('close', { code: 1009 }));
+            await until(({ name }) => name === 'refused');
+        }
+        return (await storage.outbox()).map(({ error }) => error?.code ?? '').join();";
+    assert_eq!(run(&page, script).await, json!("too_large,"));
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_is_asked_stays_without_an_answer() {
     let server = Server::start();
     let page = page(&server).await;

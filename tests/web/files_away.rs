@@ -3,7 +3,6 @@
 use std::fs;
 use std::time::Duration;
 
-use fantoccini::wd::WindowHandle;
 use serde_json::Value;
 
 use super::away::{at_a_port, change_tabs, reconnected, server_that_comes_back};
@@ -121,23 +120,18 @@ async fn another_tab_goes_on_with_what_a_closed_one_was_sending() {
     .await;
     let client = &ann.client;
     let first = client.window().await.expect("there is a tab");
-    let second = client.new_window(true).await.expect("a tab opens").handle;
-    let turn_to = async |tab: &WindowHandle| {
-        let turned = client.switch_to_window(tab.clone()).await;
-        turned.expect("it is there");
-    };
-    turn_to(&second).await;
+    let second = ann.open_tab().await;
     ann.go(&server.url()).await;
     ann.sign_in("ann").await;
     ann.talk_to("bob").await;
     server.signal("STOP");
     ann.attach(&[&path]).await;
     for tab in [&second, &first, &second] {
-        turn_to(tab).await;
+        ann.turn_to(tab).await;
         ann.until("its progress", UNDER_WAY).await;
     }
     client.close_window().await.expect("the tab closes");
-    turn_to(&first).await;
+    ann.turn_to(&first).await;
     ann.ticked("film.bin", "sending").await;
     server.signal("CONT");
     ann.ticked("film.bin", "stored").await;

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use fantoccini::key::Key;
+use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, Locator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,6 +49,7 @@ const BUBBLES: &str = "
 /// One tab.
 pub struct Page {
     pub client: Client,
+    screen: Screen,
     /// Where its browser saves files.
     folder: PathBuf,
 }
@@ -60,7 +63,11 @@ impl Page {
     /// [`Page::open`], on this screen, in this language.
     pub async fn open_in(url: &str, screen: Screen, language: &str) -> Page {
         let (client, folder) = open_browser(screen, language).await;
-        let page = Page { client, folder };
+        let page = Page {
+            client,
+            screen,
+            folder,
+        };
         page.go(url).await;
         page
     }
@@ -110,10 +117,28 @@ impl Page {
         self.until("the conversation", &is_open).await;
     }
 
-    /// Writes a message and sends it by Enter.
+    /// Writes a message and sends it: by Enter, but on a phone by the button.
     pub async fn write(&self, text: &str) {
         self.fill("#text", text).await;
-        self.press("#text", Key::Enter).await;
+        if self.screen.is_phone {
+            self.click("#compose button").await;
+        } else {
+            self.press("#text", Key::Enter).await;
+        }
+    }
+
+    /// Opens another tab, and goes on in it.
+    pub async fn open_tab(&self) -> WindowHandle {
+        let opened = self.client.new_window(true).await;
+        let tab = opened.expect("a tab opens").handle;
+        self.turn_to(&tab).await;
+        tab
+    }
+
+    /// Goes on in this tab.
+    pub async fn turn_to(&self, tab: &WindowHandle) {
+        let turned = self.client.switch_to_window(tab.clone()).await;
+        turned.expect("it is there");
     }
 
     /// Chooses files for the open conversation.
@@ -202,6 +227,26 @@ impl Page {
         let element = self.client.find(Locator::Css(what)).await;
         let element = element.unwrap_or_else(|error| panic!("no {what}: {error}"));
         let clicked = element.click().await;
+        clicked.unwrap_or_else(|error| panic!("{what} cannot be clicked: {error}"));
+    }
+
+    /// Clicks twice, as one does on a desk.
+    pub async fn double_click(&self, what: &str) {
+        let element = self.client.find(Locator::Css(what)).await;
+        let element = element.unwrap_or_else(|error| panic!("no {what}: {error}"));
+        let to = PointerAction::MoveToElement {
+            element,
+            duration: None,
+            x: 0.0,
+            y: 0.0,
+        };
+        let mut mouse = MouseActions::new("mouse".to_owned()).then(to);
+        let button = MOUSE_BUTTON_LEFT;
+        for _ in 0..2 {
+            mouse = mouse.then(PointerAction::Down { button });
+            mouse = mouse.then(PointerAction::Up { button });
+        }
+        let clicked = self.client.perform_actions(mouse).await;
         clicked.unwrap_or_else(|error| panic!("{what} cannot be clicked: {error}"));
     }
 

@@ -55,3 +55,23 @@ async fn the_oldest_of_too_many_devices_says_why_it_is_out_and_stays_out() {
         page.close().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_in_a_tab_that_is_out_is_sent_by_the_one_that_is_in() {
+    let server = Server::with(&["--max-devices=1"]);
+    let ann = Page::signed_in(&server.url(), "ann").await;
+    ann.talk_to("bob").await;
+    let first = ann.client.window().await.expect("there is a tab");
+    let second = ann.open_tab().await;
+    ann.go(&server.url()).await;
+    ann.sign_in("ann").await;
+    ann.talk_to("bob").await;
+    ann.turn_to(&first).await;
+    ann.disconnected().await;
+    ann.write("from here").await;
+    ann.ticked("from here", "sending").await;
+    ann.client.close_window().await.expect("the tab closes");
+    ann.turn_to(&second).await;
+    ann.ticked("from here", "stored").await;
+    ann.close().await;
+}

@@ -64,7 +64,7 @@ export class Messenger {
     // One origin may have several servers, under several paths.
     const name = `${url.pathname} ${who.userId}`;
     const storage = await openStorage(name);
-    const client = new Client({ url, ...who, storage });
+    const client = new Client({ url, ...who, storage, name });
     const files = new Files({ url: new URL(".", document.baseURI), ...who });
     return new Messenger(client, files, new Uploads(client, files, storage, name), most);
   }
