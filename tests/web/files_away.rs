@@ -170,6 +170,36 @@ async fn who_gives_up_an_upload_sends_the_next_one_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gives_up_an_upload_that_is_a_message_by_then_does_not_lose_it() {
+    let server = Server::start();
+    let things = Things::new();
+    let letter = things.put("letter.bin", &noise(1000));
+    let ann = Page::signed_in(&server.url(), "ann").await;
+    ann.talk_to("bob").await;
+    // They click while the message is put into the outbox.
+    ann.run(
+        "const { add } = IDBObjectStore.prototype;
+        IDBObjectStore.prototype.add = function (...all) {
+            if (this.name === 'outbox') document.querySelector('.file.waiting .cancel').click();
+            return add.apply(this, all);
+        };
+        done();",
+    )
+    .await;
+    server.signal("STOP");
+    ann.attach(&[&letter]).await;
+    ann.until(
+        "it to wait",
+        "document.querySelector('.file.waiting .cancel')",
+    )
+    .await;
+    server.signal("CONT");
+    ann.ticked("letter.bin", "stored").await;
+    assert_eq!(stored(&server).await, [pair(1, "letter.bin")]);
+    ann.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_much_is_said_at_once_or_with_the_servers_reason() {
     let listen = at_a_port();
     let flags = ["--max-file-size=100000", "--file-quota=150000"];

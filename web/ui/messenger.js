@@ -326,12 +326,17 @@ export class Messenger {
     }
   }
 
+  /** An upload may become a message meanwhile, under another ID: then it stays. */
   async #discard(message) {
+    const { id, waiting } = message;
     this.#focus();
-    if (message.waiting) await this.#uploads.discard(message.id);
-    else await this.#client.discard(message.id);
-    this.#conversations.of(message).discard(message.id);
-    this.#draw();
+    try {
+      await (waiting ? this.#uploads : this.#client).discard(id);
+      this.#conversations.of(message).discard(id);
+      this.#draw();
+    } catch (error) {
+      this.#composer.explain(error);
+    }
   }
 
   // What is shown. The address says which conversation is open, so that the browser's way back works.
