@@ -101,13 +101,13 @@ export class Files {
     const type = answer.headers.get("Content-Type") ?? "";
     const chunks = [];
     let loaded = 0;
-    for (const reader = answer.body.getReader(); ; ) {
-      const { done, value } = await reader.read();
-      if (done) return new Blob(chunks, { type });
-      chunks.push(value);
-      loaded += value.length;
+    // Whatever goes wrong in between, the rest is not fetched then.
+    for await (const chunk of chunksOf(answer.body)) {
+      chunks.push(chunk);
+      loaded += chunk.length;
       onProgress(loaded);
     }
+    return new Blob(chunks, { type });
   }
 
   /** Asks as this user, and once more where the token was too old. */
@@ -157,6 +157,20 @@ export function fileOf({ type, message }) {
 /** Whether a page shows the file itself, and not only what it is called. */
 export function isPicture({ mime, hasThumbnail }) {
   return hasThumbnail && PICTURES.includes(mime);
+}
+
+/** Not all browsers can go through a stream by themselves. */
+async function* chunksOf(stream) {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
 }
 
 function parsed(text) {

@@ -71,7 +71,7 @@ async fn a_picture_is_seen_small_and_then_large_and_is_saved_as_it_was() {
     bob.press("#viewer-close", fantoccini::key::Key::Escape)
         .await;
     bob.until("to be back", IS_BACK).await;
-    bob.click(".picture").await;
+    bob.double_click(".picture").await;
     bob.until("the picture, large", IS_LARGE).await;
     bob.click("#viewer-save").await;
     bob.saved("photo.png", &photo).await;

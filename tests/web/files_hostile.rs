@@ -183,12 +183,13 @@ async fn a_message_that_lies_about_its_file_makes_the_page_ask_nobody_else() {
         &half[..half.len() / 2],
     )
     .await;
-    send_all_of_type(&mut bob, "ann", 1, &[half, file]).await;
+    let empty = but(&file, |said| said["size"] = 0.into());
+    send_all_of_type(&mut bob, "ann", 1, &[half, file, empty]).await;
 
     let ann = Page::signed_in(&server.url(), "ann").await;
     ann.talk_to("bob").await;
     ann.until(
-        "the one true picture",
+        "the true picture",
         "document.querySelector('.picture img')?.naturalWidth > 0",
     )
     .await;
@@ -196,10 +197,10 @@ async fn a_message_that_lies_about_its_file_makes_the_page_ask_nobody_else() {
     assert_eq!(shown[..shown_as_texts], texts[..shown_as_texts]);
     let name = "<img src=x onerror='window.hurt = true'>";
     let mut names = vec!["photo.png"; 5];
-    names.extend([name, "half.png", "photo.png"]);
+    names.extend([name, "half.png", "photo.png", "photo.png"]);
     assert_eq!(shown[shown_as_texts..], names);
     let kinds = "['.content', '.file', '.picture'].map((kind) => document.querySelectorAll(`.message ${kind}`).length)";
-    assert_eq!(ann.ask(kinds).await, json!([shown_as_texts, 7, 1]));
+    assert_eq!(ann.ask(kinds).await, json!([shown_as_texts, 7, 2]));
     // What is shown of them in the list, too, is text.
     assert_eq!(
         ann.ask("document.querySelectorAll('#list img').length")
@@ -210,6 +211,14 @@ async fn a_message_that_lies_about_its_file_makes_the_page_ask_nobody_else() {
     ann.ask("document.querySelectorAll('.file .download')[1].click()")
         .await;
     ann.saved("photo.png", &landscape(400, 300)).await;
+    // One that is said to be empty is none the less seen.
+    ann.click("li:last-child .picture").await;
+    ann.until(
+        "the picture, large",
+        "document.querySelector('#viewer-stage img')?.naturalWidth === 400
+            && document.querySelector('#viewer-said').textContent === ''",
+    )
+    .await;
     assert_eq!(ann.ask(IS_UNHURT).await, true);
     ann.close().await;
 }

@@ -23,8 +23,9 @@ export class Viewer {
     this.#files = files;
     const listen = (target, name, act) => target.addEventListener(name, act, { signal });
     listen(this.#dialog, "close", () => this.#close());
-    // Beside the picture.
-    listen(this.#stage, "click", ({ target }) => target === this.#stage && this.#dialog.close());
+    // Beside the picture. The second half of a double click is meant for what the first one hit.
+    const isBeside = ({ target, detail }) => target === this.#stage && detail < 2;
+    listen(this.#stage, "click", (event) => isBeside(event) && this.#dialog.close());
     listen(element("viewer-close"), "click", () => this.#dialog.close());
     listen(this.#save, "click", () => save(this.#blob, this.#file.name));
     listen(window, "hashchange", () => this.#dialog.close());
@@ -42,7 +43,8 @@ export class Viewer {
     this.#bar.hidden = false;
     this.#dialog.showModal();
     this.#said.textContent = text("loading");
-    const onProgress = (loaded) => (this.#bar.value = loaded / file.size);
+    // How large it is, the message says, and that may be wrong.
+    const onProgress = (loaded) => (this.#bar.value = Math.min(loaded / Math.max(file.size, 1), 1));
     try {
       const blob = await this.#files.read(file.id, { signal, onProgress });
       if (signal.aborted) return;
