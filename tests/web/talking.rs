@@ -1,5 +1,6 @@
 //! Two people who write to each other.
 
+use super::away::{give_network, sign_in_with_a_network, take_network};
 use super::page::{PHONE, Page, send_all};
 use super::support::{Client, Server};
 
@@ -75,7 +76,7 @@ async fn what_is_too_long_is_not_sent_and_not_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_phone_nothing_asks_for_the_keyboard_before_one_writes() {
-    let mut server = Server::start();
+    let server = Server::start();
     let mut bob = Client::connect(&server, "bob").await;
     send_all(&mut bob, "ann", &["hello".to_owned()]).await;
     let page = Page::open_in(&server.node(0).url(), PHONE, "en").await;
@@ -83,24 +84,19 @@ async fn on_a_phone_nothing_asks_for_the_keyboard_before_one_writes() {
         page.ask(&format!("document.activeElement.id === '{what}'"))
             .await
     };
-    page.sign_in("ann").await;
+    sign_in_with_a_network(&page, "ann").await;
     assert_eq!(has("who").await, true, "signed in");
     page.click("[data-peer=bob] button").await;
     page.shown("hello").await;
     assert_eq!(has("peer").await, true, "in a conversation");
-    page.write("and to you").await;
-    page.ticked("and to you", "stored").await;
+    // There, Enter begins a line.
+    page.write("and to you\nfrom ann").await;
+    page.ticked("and to you\nfrom ann", "stored").await;
     assert_eq!(has("text").await, true, "the keyboard stays for the next");
-    server.kill9();
-    page.disconnected().await;
-    server.restart();
+    take_network(&page).await;
     page.click("#connection-act").await;
-    page.connected().await;
-    assert_eq!(
-        has("peer").await,
-        true,
-        "after the connection was asked for"
-    );
+    assert_eq!(has("peer").await, true, "after a try to connect");
+    give_network(&page).await;
     page.click("#back").await;
     let is_field = "document.activeElement.matches('input, textarea')";
     assert_eq!(page.ask(is_field).await, false, "back in the list");

@@ -1,6 +1,7 @@
 /** What one writes: one text for each conversation, until it is sent. */
 
 import { NoIdLeft, Unsendable } from "../yanshu.js";
+import { isTouched } from "./elements.js";
 import { tab } from "./kept.js";
 import { text } from "./text.js";
 
@@ -10,6 +11,7 @@ export class Composer {
   #peer = null;
   #form = document.querySelector("#compose");
   #field = document.querySelector("#text");
+  #button = document.querySelector("#compose button");
   #error = document.querySelector("#compose-error");
 
   /**
@@ -24,6 +26,9 @@ export class Composer {
     listen(this.#form, "submit", (event) => this.#submit(event));
     listen(this.#field, "input", () => this.#changed());
     listen(this.#field, "keydown", (event) => this.#key(event));
+    // What is clicked takes the focus, and the keyboard of a phone would go.
+    listen(this.#button, "mousedown", (event) => event.preventDefault());
+    this.#field.enterKeyHint = isTouched() ? "enter" : "send";
   }
 
   /** Turns to a conversation. */
@@ -72,7 +77,8 @@ export class Composer {
   }
 
   #key(event) {
-    if (event.key === "Enter" && !event.shiftKey && !isOfInputMethod(event)) {
+    // The keyboard of a phone has no other way to begin a line.
+    if (event.key === "Enter" && !event.shiftKey && !isTouched() && !isOfInputMethod(event)) {
       event.preventDefault();
       this.#form.requestSubmit();
     }
