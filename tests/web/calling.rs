@@ -2,15 +2,21 @@
 
 use serde_json::json;
 
+use super::away::{give_network, sign_in_with_a_network, take_network};
 use super::page::{Page, send_all};
 use super::support::{Client, Server};
 
 /// A desktop that allows notifications and keeps them, and a person who looks elsewhere.
 const ELSEWHERE: &str = "
     window.noticed = [];
+    // Of two with the same tag, the second one is silent.
+    window.tags = new Set();
     window.Notification = class {
         static permission = 'granted';
-        constructor(title, { body }) { window.noticed.push([title, body]); }
+        constructor(title, { body, tag }) {
+            if (!window.tags.has(tag)) window.noticed.push([title, body]);
+            window.tags.add(tag);
+        }
     };
     document.hasFocus = () => false;
     done();";
@@ -21,7 +27,8 @@ async fn who_looks_elsewhere_is_told_once_of_what_is_new_and_of_nothing_they_saw
     let server = Server::start();
     let mut bob = Client::connect(&server, "bob").await;
     send_all(&mut bob, "ann", &["old".to_owned()]).await;
-    let ann = Page::signed_in(&server.node(1).url(), "ann").await;
+    let ann = Page::open(&server.node(1).url()).await;
+    sign_in_with_a_network(&ann, "ann").await;
     ann.run(ELSEWHERE).await;
     ann.until(
         "the old one to be counted",
@@ -58,5 +65,23 @@ async fn who_looks_elsewhere_is_told_once_of_what_is_new_and_of_nothing_they_saw
         ann.ask("window.noticed[1]").await,
         json!(["bob", "and this"])
     );
+
+    // Of what came while there was no network, one call tells; not of what was counted before.
+    take_network(&ann).await;
+    let missed = ["one", "two", "three"].map(str::to_owned);
+    send_all(&mut bob, "ann", &missed).await;
+    give_network(&ann).await;
+    ann.until("the next call", "window.noticed.length === 3")
+        .await;
+    send_all(&mut bob, "ann", &["four".to_owned()]).await;
+    ann.until("the next call", "window.noticed.length === 4")
+        .await;
+    take_network(&ann).await;
+    give_network(&ann).await;
+    send_all(&mut bob, "ann", &["five".to_owned()]).await;
+    ann.until("the last call", "window.noticed.length === 5")
+        .await;
+    let last = json!([["bob", "three"], ["bob", "four"], ["bob", "five"]]);
+    assert_eq!(ann.ask("window.noticed.slice(2)").await, last);
     ann.close().await;
 }

@@ -47,6 +47,10 @@ export class Messenger {
   /** The newest unread message there was after the connect, and what has come since. */
   #awaited;
   #came = new Set();
+  /** IDs of what was unread before this connection; none are needed on the first one of a page, which calls nobody. */
+  #unreadBefore = null;
+  /** What came while there was no connection. */
+  #missed = [];
   #isDrawing = false;
   #isCatchingUp = false;
   #learning = new Set();
@@ -165,6 +169,7 @@ export class Messenger {
   // What comes.
 
   #connected() {
+    for (const { unread } of this.#conversations) for (const id of unread) this.#unreadBefore?.add(id);
     this.#conversations.letGo();
     this.#isLive = false;
     this.#awaited = undefined;
@@ -205,6 +210,8 @@ export class Messenger {
     clearTimeout(this.#settling);
     this.#isLive = true;
     this.#came.clear();
+    this.#unreadBefore = new Set();
+    this.#callSoon(this.#missed.splice(0));
     await this.#quietly(() => this.#learnNewest());
   }
 
@@ -212,7 +219,7 @@ export class Messenger {
     const isLive = this.#isLive;
     const conversation = this.#conversations.of(message);
     const isNew = this.#conversations.deliver(message, isLive);
-    if (message.toId === this.#client.userId) this.#received(message, conversation, isNew && isLive);
+    if (message.toId === this.#client.userId) this.#received(message, conversation, isNew);
     if (!isLive) this.#came.add(message.id);
     if (!isLive && message.id === this.#awaited) this.#settle();
     if (this.#conversations.isStranger(conversation.peer)) this.#learnNames();
@@ -221,16 +228,25 @@ export class Messenger {
     else if (isNew) this.#readOut(message, conversation);
   }
 
-  #received(message, conversation, calls) {
+  #received(message, conversation, isNew) {
     if (message.fromId === this.#client.userId) return this.#client.markRead(message);
     if (this.#client.hasReported(message.id)) return;
     conversation.unread.add(message.id);
-    if (calls) setTimeout(() => this.#call(message, conversation), NOTIFY_AFTER);
+    if (!this.#isLive && this.#unreadBefore?.has(message.id) === false) this.#missed.push(message);
+    if (this.#isLive && isNew) this.#callSoon([message]);
   }
 
-  #call(message, conversation) {
-    const isUnread = conversation.unread.has(message.id) && !this.#ended.signal.aborted;
-    if (isUnread) notify(message, conversation.name, () => this.#goTo(conversation.peer));
+  /** One call is enough for all that came at the same time. */
+  #callSoon(messages) {
+    if (messages.length > 0) setTimeout(() => this.#call(messages), NOTIFY_AFTER);
+  }
+
+  #call(messages) {
+    if (this.#ended.signal.aborted) return;
+    const message = messages.findLast((message) => this.#conversations.of(message).unread.has(message.id));
+    if (!message) return;
+    const { name, peer } = this.#conversations.of(message);
+    notify(message, name, () => this.#goTo(peer));
   }
 
   /** For those who do not see it. What is on the page already is not read out when a conversation is opened. */

@@ -18,8 +18,8 @@ export function notify(message, name, open) {
   if (isLooking() || globalThis.Notification?.permission !== "granted") return;
   try {
     const body = summary(message);
-    // Several tabs tell of the same message: one takes the place of the other.
-    const notice = new Notification(name, { body, tag: `yanshu ${message.fromId}`, icon: "web/icon.svg" });
+    // Several tabs tell of the same message: one takes the place of the other, and does not call again.
+    const notice = new Notification(name, { body, tag: `yanshu ${message.id}`, icon: "web/icon.svg" });
     notice.onclick = () => {
       window.focus();
       open();
