@@ -51,6 +51,15 @@ async fn one_scrolls_back_through_five_hundred_messages_without_a_jump() {
     let is_seen = "document.querySelector('#messages').lastElementChild.getBoundingClientRect().bottom \
                    <= document.querySelector('#scroll').getBoundingClientRect().bottom";
     ann.until("to see it", is_seen).await;
+
+    // What one writes oneself is seen wherever one is.
+    ann.ask("document.querySelector('#scroll').scrollTop = 0")
+        .await;
+    ann.until("to be away", "!document.querySelector('#newest').hidden")
+        .await;
+    ann.write("mine").await;
+    ann.ticked("mine", "stored").await;
+    ann.until("to see it", is_seen).await;
     ann.close().await;
 }
 

@@ -116,6 +116,11 @@ export class MessageView {
     }
   }
 
+  /** This person has added something to a conversation, and wants to see it. */
+  added(peer) {
+    if (peer === this.#conversation?.peer) this.#toEnd();
+  }
+
   /** Shows how much of an upload is done. */
   progress(key, part) {
     this.#rows.get(key)?.progress(part);

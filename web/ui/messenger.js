@@ -80,7 +80,7 @@ export class Messenger {
     this.#uploads = uploads;
     this.#conversations = new Conversations(me);
     this.#bar = new ConnectionBar(client, () => this.#focus(), signal);
-    this.#composer = new Composer(me, (peer, content) => client.send(peer, content), signal);
+    this.#composer = new Composer(me, (peer, content) => this.#send(peer, content), signal);
     this.#list = new ConversationList(
       me,
       this.#conversations,
@@ -320,8 +320,14 @@ export class Messenger {
     this.#draw();
   }
 
+  async #send(peer, content) {
+    await this.#client.send(peer, content);
+    this.#view.added(peer);
+  }
+
   async #attach(peer, file) {
     await this.#uploads.add(peer, file);
+    this.#view.added(peer);
     this.#say(text("fileAdded", { name: file.name }));
   }
 
