@@ -55,6 +55,23 @@ impl Driver {
 
     fn start() -> Driver {
         let leash = Leash::new(None);
+        let deadline = Instant::now() + PATIENCE;
+        let (process, port) = loop {
+            if let Some(running) = Driver::launch(&leash, deadline) {
+                break running;
+            }
+        };
+        Driver {
+            leash,
+            port,
+            process: Mutex::new(Some(process)),
+            browsers: AtomicU32::new(0),
+        }
+    }
+
+    /// Starts ChromeDriver, and says where it listens. Nothing where it has ended: the port that it is given for IPv6 it
+    /// wants for IPv4, too, and there somebody may have it.
+    fn launch(leash: &Leash, deadline: Instant) -> Option<(Child, u16)> {
         let log = leash.directory().join("said");
         let said = fs::File::create(&log).expect("a file can be made");
         let home = leash.data();
@@ -68,35 +85,31 @@ impl Driver {
             .stdout(said)
             .stderr(leash.new_log())
             .spawn();
-        let process = match started {
+        let mut process = match started {
             Ok(process) => process,
             Err(error) if error.kind() == ErrorKind::NotFound => panic!(
                 "these tests need chromedriver: install it (on Debian, the packages chromium and chromium-driver)"
             ),
             Err(error) => panic!("chromedriver cannot be run: {error}"),
         };
-        let deadline = Instant::now() + PATIENCE;
-        let port = loop {
+        loop {
             let said = fs::read_to_string(&log).expect("its words can be read");
             let port = said.split_once(READY).and_then(|(_, port)| {
                 let (port, _) = port.split_once('.')?;
                 port.parse().ok()
             });
             if let Some(port) = port {
-                break port;
+                return Some((process, port));
             }
             assert!(
                 Instant::now() < deadline,
                 "no start:\n{said}{}",
                 leash.log()
             );
+            if process.try_wait().expect("it can be asked").is_some() {
+                return None;
+            }
             thread::sleep(Duration::from_millis(5));
-        };
-        Driver {
-            leash,
-            port,
-            process: Mutex::new(Some(process)),
-            browsers: AtomicU32::new(0),
         }
     }
 
