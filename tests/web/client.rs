@@ -176,6 +176,16 @@ async fn what_becomes_of_a_refused_message_in_one_tab_the_other_one_hears() {
         await second.until(isRefused(newId));
         await second.client.discard(newId);
         await first.until(isGone(newId));
+
+        // One of a file becomes an upload again.
+        const {{ Uploads }} = await import('/web/uploads.js');
+        const uploads = new Uploads(first.client, {{ upload: () => new Promise(() => {{}}) }}, options.storage);
+        await options.storage.putUpload({{ key: 'file', toId: 'nobody', blob: new Blob(['x']) }});
+        const file = await first.client.send('nobody', '{{}}', 1, {{ upload: 'file' }});
+        await second.until(isRefused(file.id));
+        await uploads.again(file.id);
+        await second.until(isGone(file.id));
+        uploads.stop();
         return (await options.storage.outbox()).length;"
     );
     assert_eq!(run(&page, &script).await, json!(0));
