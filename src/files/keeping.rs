@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
-use super::spool::hexadecimal;
 use super::{FileStore, FilesError, Kind, Spooled, naming, path};
 use crate::protocol::FileId;
 
 /// After each a disk rests so many times as long as that took, and so long at most: messages wait for it, too.
 const PUT_RESTS: u32 = 3;
 const PUT_REST_MAX: Duration = Duration::from_secs(2);
-/// Size of such a part, in bytes, or more. S3 takes no less than 5 MiB, and so many of them; a folder takes any.
+/// Size of a part of a file, in bytes, or more. S3 takes no less than 5 MiB, and so many of them; a folder takes any.
 const PART: usize = 8 * 1024 * 1024;
 const PARTS_MAX: u64 = 10_000;
 const PART_OF_FOLDER: usize = 1024 * 1024;
@@ -145,8 +145,8 @@ impl<'a> Parts<'a> {
     }
 
     fn check(&mut self) -> Result<(), FilesError> {
-        let came_back = hexadecimal(std::mem::take(&mut self.hasher));
-        match came_back == self.spooled.sha256 {
+        let came_back = std::mem::take(&mut self.hasher).finalize();
+        match HEXLOWER.encode(&came_back) == self.spooled.sha256 {
             true => Ok(()),
             false => Err(FilesError::other("a spool gives back what never came")),
         }
@@ -159,6 +159,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     use futures_util::TryStreamExt;
+    use tempfile::TempDir;
 
     use super::*;
     use crate::files::{Location, Spool};
@@ -177,11 +178,16 @@ mod tests {
         spool.end().await.unwrap()
     }
 
-    #[tokio::test]
-    async fn what_can_get_no_name_is_copied() {
+    fn in_a_folder() -> (TempDir, FileStore) {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Folder(folder.path().to_owned());
         let store = FileStore::open(&location, u64::MAX).unwrap().unwrap();
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn what_can_get_no_name_is_copied() {
+        let (folder, store) = in_a_folder();
         for (number, size) in [(1, 0), (2, 1_000), (3, LARGE)] {
             let bytes: Vec<u8> = (0..=255).cycle().take(size).collect();
             let spooled = unnameable(&store, &bytes).await;
@@ -206,9 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_spool_that_gives_back_something_else_is_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let location = Location::Folder(folder.path().to_owned());
-        let store = FileStore::open(&location, u64::MAX).unwrap().unwrap();
+        let (_folder, store) = in_a_folder();
         for (number, size) in [(1, 1_000), (2, LARGE)] {
             let spooled = unnameable(&store, &vec![7; size]).await;
             spooled

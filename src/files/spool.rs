@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use data_encoding::HEXLOWER;
 use rustix::fs::{Advice, fadvise};
 use sha2::{Digest, Sha256};
 use tokio::time::sleep_until;
@@ -120,7 +121,7 @@ impl Spool {
         Ok(Spooled {
             file: self.file,
             size: self.size,
-            sha256: hexadecimal(self.hasher),
+            sha256: HEXLOWER.encode(&self.hasher.finalize()),
         })
     }
 }
@@ -132,12 +133,6 @@ fn begin_writing(file: &File, bytes: &Range<u64>) {
     if let Err(error) = fadvise(file, bytes.start, length, Advice::DontNeed) {
         log::debug!("a file is written when the system likes: {error}");
     }
-}
-
-/// What a hasher has seen, in hexadecimal digits.
-pub fn hexadecimal(hasher: Sha256) -> String {
-    let digest = hasher.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file that has come in whole.

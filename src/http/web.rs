@@ -6,6 +6,7 @@ use actix_web::http::header::{
     CROSS_ORIGIN_RESOURCE_POLICY, ETag, EntityTag, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use data_encoding::HEXLOWER;
 use rust_embed::Embed;
 use serde_json::json;
 
@@ -56,7 +57,7 @@ fn file(request: &HttpRequest, door: &Door, path: &str) -> HttpResponse {
     let Some(file) = Files::get(path) else {
         return protected(StatusCode::NOT_FOUND).body("there is no such file\n");
     };
-    let tag = EntityTag::new_strong(hex(&file.metadata.sha256_hash()));
+    let tag = EntityTag::new_strong(HEXLOWER.encode(&file.metadata.sha256_hash()));
     let has_it = has_it(request, &tag);
     let status = if has_it {
         StatusCode::NOT_MODIFIED
@@ -84,8 +85,4 @@ fn protected(status: StatusCode) -> HttpResponseBuilder {
         .insert_header((CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
         .insert_header((CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"));
     answer
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

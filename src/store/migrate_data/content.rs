@@ -1,6 +1,7 @@
 //! What a database holds, as a count and a digest of each table: a source is known again by it, and a
 //! copy is compared with it.
 
+use data_encoding::HEXLOWER;
 use diesel::prelude::*;
 use diesel::result::{Error, QueryResult};
 use sha2::{Digest, Sha256};
@@ -66,11 +67,7 @@ impl Content {
             hasher.update(table.rows.to_be_bytes());
             hasher.update(table.digest);
         }
-        hasher
-            .finalize()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect()
+        HEXLOWER.encode(&hasher.finalize())
     }
 
     /// The name of a table of which `copy` does not hold the same. Message IDs that the copy has issued
